@@ -1,0 +1,3 @@
+"""Fiberscope: which other weights compute the same function?"""
+
+from __future__ import annotations
