@@ -1,0 +1,1 @@
+"""Faces of an inspection: words for a terminal, and one self-contained page."""

@@ -1,0 +1,54 @@
+"""The common end of `randomize` and `canonicalize`: save, read back, and measure what changed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fiberscope.cli.output import emit_json, say
+from fiberscope.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fiberscope.network import Network
+
+
+def finish(net: Network, new: Network, out: Path, as_json: bool, **extra: object) -> None:
+    """Saves `new` to `out` and reports its hash and how far the outputs moved, as the saved file has them."""
+    import fiberscope as fs
+
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: the folder {out.parent} does not exist; make it first")
+    new.save(out)
+    change = relative_change(net, fs.load(out), seed=0)
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    if as_json:
+        result = {"sha256_in": net.sha256, "sha256_out": digest, "max_relative_change": change, "path": out}
+        emit_json({**result, **extra})
+        return
+    say(f"{out}: sha256 {digest}", f"The outputs moved by at most {change:.1e} of their size on 64 random inputs.")
+
+
+def relative_change(a: Network, b: Network, *, seed: int, samples: int = 64) -> float:
+    """max |a(x) - b(x)| / max |a(x)| over random inputs, run in float64."""
+    import numpy as np
+
+    x = random_inputs(a, np.random.default_rng(seed), samples)
+    before, after = a.run_flat(x), b.run_flat(x)
+    return float(np.abs(before - after).max() / max(np.abs(before).max(), np.finfo(float).tiny))
+
+
+def random_inputs(net: Network, rng: np.random.Generator, samples: int) -> np.ndarray:
+    """(samples, n_in): normal numbers for floating inputs, whole numbers in range for integer inputs."""
+    import numpy as np
+
+    columns = []
+    for spec in net.inputs:
+        if spec.dtype.is_floating_point:
+            columns.append(rng.standard_normal((samples, spec.size)))
+        else:
+            low, high = spec.low or 0, 1 if spec.high is None else spec.high
+            columns.append(rng.integers(low, high + 1, (samples, spec.size)).astype(float))
+    return np.concatenate(columns, axis=1)
