@@ -1,0 +1,71 @@
+"""Where a network came from, and how it goes back there with other weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+if TYPE_CHECKING:
+    from fiberscope.network.network import Network
+
+
+class Origin(Protocol):
+    """One per format: the untouched source plus the two ways back."""
+
+    format: str
+
+    def state_dict(self, network: Network) -> dict[str, Tensor]:
+        """All stored tensors under their own names, with the network's current weights."""
+        ...
+
+    def module(self, network: Network) -> nn.Module:
+        """A module that carries the current weights and takes any batch size."""
+        ...
+
+    def save(self, network: Network, path: Path) -> None:
+        """Write the network in its own format."""
+        ...
+
+
+def merged(stored: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """``stored`` with every weight (aliases too) replaced by the network's current one."""
+    result: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        current = network.weights.get(network.aliases.get(name, name))
+        result[name] = tensor.detach() if current is None else current
+    return result
+
+
+class ModuleOrigin:
+    """An ``nn.Module`` given by the user, kept as a private copy together with its exported program."""
+
+    format = "module"
+
+    def __init__(self, template: nn.Module, exported: ExportedProgram) -> None:
+        self.template = template
+        self.exported = exported
+
+    def state_dict(self, network: Network) -> dict[str, Tensor]:
+        return merged(self.template.state_dict(), network)
+
+    def module(self, network: Network) -> nn.Module:
+        module = copy.deepcopy(self.template)
+        with torch.no_grad():
+            stored: dict[str, Any] = dict(module.named_parameters(remove_duplicate=False))
+            stored.update(module.named_buffers(remove_duplicate=False))
+            for name, tensor in stored.items():
+                current = network.weights.get(network.aliases.get(name, name))
+                if current is not None:
+                    tensor.copy_(current)
+        return module
+
+    def save(self, network: Network, path: Path) -> None:
+        from fiberscope.network.pt2 import save_exported
+
+        save_exported(self.exported, merged(self.exported.state_dict, network), path)
