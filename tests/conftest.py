@@ -30,7 +30,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of published networks: FIBERSCOPE_DATA, else `../shared/data` beside the checkout; skips without it."""
+    """The published networks: FIBERSCOPE_DATA, else `../shared/data` beside the checkout; skips without it."""
     folder = Path(os.environ.get("FIBERSCOPE_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no data folder at {folder}: set FIBERSCOPE_DATA")

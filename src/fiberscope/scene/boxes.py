@@ -1,0 +1,98 @@
+"""Folds an ATen graph into boxes that a person would draw: one per contraction or meeting of paths.
+
+Rules, in graph order. Weights and constants are not boxes; the operation that reads them names them. An operation
+whose inputs all come from one box joins that box (activations, norms, views, whole softmax guards), unless it is a
+contraction; anything else starts a box. No cycle can arise: what joins a box depends on that box alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fiberscope.scene.operations import CONTRACTIONS, PLUMBING, operation
+
+if TYPE_CHECKING:
+    import torch
+
+    from fiberscope.network import Network
+
+
+@dataclass
+class Box:
+    """Operations drawn as one: their names in order, the weights they read, and the boxes they read from."""
+
+    id: str
+    kind: str
+    operations: list[str] = field(default_factory=list)
+    weights: list[str] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    born: str | None = None  # the weight whose other side begins a space here
+    axis: int = 0  # the axis of that weight that is this box's output
+    shape: tuple[int, ...] = ()
+
+    def signature(self, index: int) -> tuple[object, ...]:
+        """Equal for boxes that look alike and sit alike: used to fold repeated blocks."""
+        offsets = tuple(index - source for source in self.sources)
+        return (self.kind, tuple(self.operations), len(self.weights), self.shape, offsets)
+
+
+def boxes(net: Network) -> list[Box]:
+    """The boxes of a network, sources before readers; outputs last."""
+    found: list[Box] = []
+    at: dict[torch.fx.Node, int] = {}  # the box of each node that depends on an input
+    reads: dict[torch.fx.Node, list[str]] = {}  # the weights behind each node that does not
+    inputs = set(net.input_names)
+    for node in net.graph.nodes:
+        if node.op == "output":
+            continue
+        if node.op == "placeholder" and node.name in inputs:
+            at[node] = len(found)
+            found.append(Box(node.name, "input", shape=_shape(node)))
+            continue
+        sources = list(dict.fromkeys(at[parent] for parent in node.all_input_nodes if parent in at))
+        weights = [name for parent in node.all_input_nodes for name in reads.get(parent, [])]
+        if not sources:
+            own = net.weight_of.get(node.name)
+            reads[node] = [own] if own else weights
+            continue
+        name = operation(node.target)
+        if len(sources) == 1 and name not in CONTRACTIONS:
+            at[node] = sources[0]
+        else:
+            at[node] = len(found)
+            found.append(Box(node.name, "op", sources=sources))
+            if name in CONTRACTIONS:
+                found[-1].born, found[-1].axis = _writer(node, name, net)
+        box = found[at[node]]
+        if name not in PLUMBING:
+            box.operations.append(name)
+        box.weights += [weight for weight in dict.fromkeys(weights) if weight not in box.weights]
+        box.shape = _shape(node) or box.shape
+    for number, node in enumerate(net.output_nodes):
+        if node in at:
+            found.append(Box(f"output {number}", "output", sources=[at[node]], shape=_shape(node)))
+    return found
+
+
+def _shape(node: torch.fx.Node) -> tuple[int, ...]:
+    value = node.meta.get("val")
+    return tuple(int(n) for n in value.shape) if hasattr(value, "shape") else ()
+
+
+def _writer(node: torch.fx.Node, name: str, net: Network) -> tuple[str | None, int]:
+    """The weight a contraction reads its map from, and the axis of it that becomes the output."""
+    place, axis = {"convolution": (1, 0), "linear": (1, 0), "addmm": (2, 1), "embedding": (0, 1)}.get(name, (1, 1))
+    if name == "convolution" and node.args[6]:  # transposed
+        axis = 1
+    operand = node.args[place] if place < len(node.args) else None
+    rank = 2
+    while hasattr(operand, "all_input_nodes") and getattr(operand, "op", "") != "placeholder":
+        step = operation(operand.target)  # type: ignore[union-attr]
+        if step in {"permute", "t", "transpose"}:
+            axis = rank - 1 - axis
+        parents = operand.all_input_nodes  # type: ignore[union-attr]
+        if step not in PLUMBING or len(parents) != 1:
+            return None, 0
+        operand = parents[0]
+    return net.weight_of.get(getattr(operand, "name", "")), axis

@@ -1,0 +1,104 @@
+"""The picture of a network: its boxes, each in the colour of the freedom of the space it hands on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fiberscope.scene.boxes import Box, boxes
+from fiberscope.scene.carried import COLOURS, carried, colour
+from fiberscope.scene.layout import layout
+from fiberscope.scene.operations import spoken
+from fiberscope.scene.repeats import fold
+from fiberscope.scene.scene import Edge, Key, Node, Scene
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+LARGEST = 40  # more boxes than this: repeated blocks are folded
+_WIDEST = 34  # characters
+
+
+def network_scene(net: Network, report: Mapping[str, Any]) -> Scene:
+    """The scene of a network; `report` is `Inspection.to_json()`."""
+    found = boxes(net)
+    spaces = {str(space["id"]): space for space in report["spaces"]}
+    leaving = carried(found, report["spaces"])
+    place, times = fold([box.signature(at) for at, box in enumerate(found)], LARGEST)
+    drawn = sorted(set(place))
+    number = {item: at for at, item in enumerate(drawn)}
+    colours = [_colour(leaving[item], spaces) for item in drawn]
+    texts = [_text(found[item], net, leaving[item], spaces) for item in drawn]
+    pairs = dict.fromkeys(
+        (number[place[source]], number[place[at]])
+        for at, box in enumerate(found)
+        for source in box.sources
+        if number[place[source]] < number[place[at]]
+    )
+    sizes = [_size(title, lines) for title, lines in texts]
+    plan = layout(sizes, list(pairs))
+    nodes = tuple(
+        Node(
+            id=found[item].id,
+            x=plan.positions[at][0],
+            y=plan.positions[at][1],
+            width=sizes[at][0],
+            height=sizes[at][1],
+            title=_short(texts[at][0]),
+            lines=tuple(_short(line) for line in texts[at][1]),
+            colour=colours[at],
+            kind=found[item].kind,
+            tooltip=_tooltip(found[item]),
+            badge=f"× {times[item]}" if item in times else "",
+        )
+        for at, item in enumerate(drawn)
+    )
+    edges = tuple(
+        Edge(nodes[a].id, nodes[b].id, route, colours[a]) for (a, b), route in zip(pairs, plan.routes, strict=True)
+    )
+    legend = tuple(Key(key, text) for key, text in COLOURS.items() if key in colours)
+    return Scene(net.name, plan.width, plan.height, nodes, edges, legend)
+
+
+def _colour(leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> str:
+    kinds = {colour(spaces[space]) for space in leaving}
+    if not kinds:
+        return "fixed"
+    return kinds.pop() if len(kinds) == 1 else "several"
+
+
+def _text(box: Box, net: Network, leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Title and lines of a box: what it does, the weight it writes with, the space it hands on."""
+    sample = " × ".join(str(n) for n in box.shape[1:] or box.shape) or "scalar"
+    if box.kind != "op":
+        return box.id, [f"{sample}"]
+    names = list(dict.fromkeys(spoken(name) for name in box.operations)) or ["reshape"]
+    if box.born and names[0] == "product":
+        names[0] = "linear"
+    lines = []
+    weight = box.born or (box.weights[0] if box.weights else None)
+    if weight:
+        lines.append(f"{weight}  {'×'.join(str(n) for n in net.weights[weight].shape)}")
+    if len(leaving) == 1:
+        lines.append(f"space {leaving[0]}: {spaces[leaving[0]]['size']} units")
+    elif leaving:
+        lines.append(f"spaces {', '.join(leaving[:4])}{', ...' if len(leaving) > 4 else ''}")
+    else:
+        lines.append(sample)
+    return " · ".join(names[:4]) + (" ..." if len(names) > 4 else ""), lines
+
+
+def _tooltip(box: Box) -> str:
+    parts = [", ".join(box.operations)] if box.operations else []
+    return "\n".join([*parts, *box.weights])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 12]}…{text[-11:]}"
+
+
+def _size(title: str, lines: list[str]) -> tuple[float, float]:
+    """Room for the text: measured widths of the interface font are below these."""
+    longest = max(7.6 * len(_short(title)), *(6.4 * len(_short(line)) for line in lines), 60.0)
+    return 8.0 * math.ceil((longest + 28) / 8), 26.0 + 15.0 * len(lines)
