@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "arctan": torch.atan,
     "sin": torch.sin,
     "cos": torch.cos,
-    "gaussian": lambda x: torch.exp(-x * x),
+    "gaussian": lambda x: torch.exp(-torch.square(x)),
     "hardtanh": F.hardtanh,
     "tanhshrink": F.tanhshrink,
     "hardsigmoid": F.hardsigmoid,
@@ -43,7 +43,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mish": F.mish,
     "logsigmoid": F.logsigmoid,
     "sign": torch.sign,
-    "heaviside": lambda x: torch.heaviside(x, x.new_zeros(())),
+    "heaviside": lambda x: (x > 0).to(x.dtype),
 }
 PARAMETRIC: dict[str, tuple[float, Callable[[Tensor, float], Tensor]]] = {
     "leaky_relu": (0.01, F.leaky_relu),

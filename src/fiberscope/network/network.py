@@ -163,13 +163,20 @@ class Network:
         A network without a batch axis takes one sample, or several along an extra leading axis.
         Errors: :class:`InputError` for a wrong number of inputs or a wrong shape.
         """
+        outputs = self._run(self.prepare(inputs, dtype), self.weights, dtype)
+        if not self.batched and all(tuple(np.shape(x)) == s.shape for x, s in zip(inputs, self.inputs, strict=True)):
+            outputs = [x.squeeze(0) for x in outputs]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def prepare(self, inputs: Sequence[Any], dtype: torch.dtype | None = None) -> list[Tensor]:
+        """Inputs as tensors of the right dtype with the samples on axis 0.
+
+        Errors: :class:`InputError` for a wrong number of inputs or a wrong shape.
+        """
         if len(inputs) != len(self.inputs):
             raise InputError(f"{self.name}: {len(inputs)} inputs given, {len(self.inputs)} expected")
-        tensors = [
-            self._input(value, spec, dtype) for value, spec in zip(inputs, self.inputs, strict=True)
-        ]
-        single = not self.batched and all(t.shape == spec.shape for t, spec in zip(tensors, self.inputs, strict=True))
-        if single:
+        tensors = [self._input(value, spec, dtype) for value, spec in zip(inputs, self.inputs, strict=True)]
+        if not self.batched and all(t.shape == s.shape for t, s in zip(tensors, self.inputs, strict=True)):
             tensors = [t.unsqueeze(0) for t in tensors]
         for tensor, spec in zip(tensors, self.inputs, strict=True):
             if tuple(tensor.shape[1:]) != spec.sample_shape or tensor.shape[0] != tensors[0].shape[0]:
@@ -177,10 +184,7 @@ class Network:
                     f"{self.name}: input {spec.name!r} has shape {list(tensor.shape)}, expected "
                     f"[N, {', '.join(map(str, spec.sample_shape))}] with one N for all inputs"
                 )
-        outputs = self._run(tensors, self.weights, dtype)
-        if single:
-            outputs = [x.squeeze(0) for x in outputs]
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        return tensors
 
     def run_flat(
         self, x: np.ndarray, *, weights: Mapping[str, Tensor] | None = None, dtype: torch.dtype = torch.float64
@@ -209,7 +213,7 @@ class Network:
 
     def _input(self, value: Any, spec: InputSpec, dtype: torch.dtype | None) -> Tensor:
         try:
-            tensor = torch.as_tensor(value).detach()
+            tensor = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{self.name}: input {spec.name!r} is not an array: {error}") from error
         floating = spec.dtype.is_floating_point

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+
+from fiberscope.network.batching import run_batch
 
 if TYPE_CHECKING:
     from fiberscope.network.network import Network
@@ -40,6 +43,39 @@ def merged(stored: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
         current = network.weights.get(network.aliases.get(name, name))
         result[name] = tensor.detach() if current is None else current
     return result
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole: into a temporary neighbour first, then renamed into place."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+        temporary = Path(stream.name)
+        try:
+            stream.write(data)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
+class NetworkModule(nn.Module):
+    """A network as an ``nn.Module``: its weights are parameters under their own names, any batch size runs.
+
+    Names may hold any character (ONNX allows all), so they are registered without torch's check for dots.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        for name, tensor in network.weights.items():
+            self._parameters[name] = nn.Parameter(tensor.clone(), requires_grad=tensor.is_floating_point())
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The network's outputs; differentiable in its parameters."""
+        network = self.network
+        weights: dict[str, Any] = dict(self._parameters)
+        outputs = run_batch(network.program, lambda xs: network.interpret(xs, weights), network.prepare(inputs))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
 class ModuleOrigin:

@@ -18,7 +18,7 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 
-from fiberscope.errors import LoadError
+from fiberscope.errors import FiberscopeError, LoadError
 
 ASSERTIONS = frozenset({"aten._assert_tensor_metadata.default", "aten._assert_scalar.default", "aten._assert_async.msg"})
 
@@ -51,6 +51,8 @@ def trace(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | 
     with quiet_eager_attention():
         try:
             program = torch.export.export(module, args, dict(kwargs or {})).run_decompositions(decompositions())
+        except FiberscopeError:
+            raise
         except RecursionError as error:
             raise LoadError(f"{type(module).__name__}: too deeply nested for torch.export") from error
         except Exception as error:
