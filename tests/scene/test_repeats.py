@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiberscope.scene.repeats import Run, fold, longest_run
+from fiberscope.scene.repeats import Folded, Run, fold, longest_run
 
 
 def test_a_run_is_found():
@@ -26,11 +26,11 @@ def test_planted_runs_fold_as_much_as_planted(block: str, times: int, before: st
 
 def test_folding_maps_every_item_to_one_that_is_drawn():
     text = "x" + "abcd" * 12 + "y"
-    place, times = fold(text, largest=10)
-    assert times == {1: 12}
+    place, folded = fold(text, largest=10)
+    assert folded == [Folded((1, 2, 3, 4), 12)]
     assert sorted(set(place)) == [0, 1, 2, 3, 4, 49]
     assert all(text[item] == text[place[item]] for item in range(len(text)))
 
 
 def test_small_graphs_are_left_alone():
-    assert fold("aaaa", largest=10) == ([0, 1, 2, 3], {})
+    assert fold("aaaa", largest=10) == ([0, 1, 2, 3], [])

@@ -29,7 +29,7 @@ class Box:
     sources: list[int] = field(default_factory=list)
     born: str | None = None  # the weight whose other side begins a space here
     axis: int = 0  # the axis of that weight that is this box's output
-    shape: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()  # of the last operation that is not mere plumbing
 
     def signature(self, index: int) -> tuple[object, ...]:
         """Equal for boxes that look alike and sit alike: used to fold repeated blocks."""
@@ -67,8 +67,9 @@ def boxes(net: Network) -> list[Box]:
         box = found[at[node]]
         if name not in PLUMBING:
             box.operations.append(name)
+        if name not in PLUMBING or not box.shape:
+            box.shape = _shape(node) or box.shape
         box.weights += [weight for weight in dict.fromkeys(weights) if weight not in box.weights]
-        box.shape = _shape(node) or box.shape
     for number, node in enumerate(net.output_nodes):
         if node in at:
             found.append(Box(f"output {number}", "output", sources=[at[node]], shape=_shape(node)))

@@ -11,7 +11,7 @@ from fiberscope.scene.carried import COLOURS, carried, colour
 from fiberscope.scene.layout import layout
 from fiberscope.scene.operations import spoken
 from fiberscope.scene.repeats import fold
-from fiberscope.scene.scene import Edge, Key, Node, Scene
+from fiberscope.scene.scene import Edge, Frame, Key, Node, Scene
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -25,7 +25,7 @@ def network_scene(net: Network, report: Mapping[str, Any]) -> Scene:
     found = boxes(net)
     spaces = {str(space["id"]): space for space in report["spaces"]}
     leaving = carried(found, report["spaces"])
-    place, times = fold([box.signature(at) for at, box in enumerate(found)], LARGEST)
+    place, folded = fold([box.signature(at) for at, box in enumerate(found)], LARGEST)
     drawn = sorted(set(place))
     number = {item: at for at, item in enumerate(drawn)}
     colours = [_colour(leaving[item], spaces) for item in drawn]
@@ -50,7 +50,6 @@ def network_scene(net: Network, report: Mapping[str, Any]) -> Scene:
             colour=colours[at],
             kind=found[item].kind,
             tooltip=_tooltip(found[item]),
-            badge=f"× {times[item]}" if item in times else "",
         )
         for at, item in enumerate(drawn)
     )
@@ -58,7 +57,17 @@ def network_scene(net: Network, report: Mapping[str, Any]) -> Scene:
         Edge(nodes[a].id, nodes[b].id, route, colours[a]) for (a, b), route in zip(pairs, plan.routes, strict=True)
     )
     legend = tuple(Key(key, text) for key, text in COLOURS.items() if key in colours)
-    return Scene(net.name, plan.width, plan.height, nodes, edges, legend)
+    frames = tuple(_frame([nodes[number[item]] for item in block.items], block.times) for block in folded)
+    return Scene(net.name, plan.width, plan.height, nodes, edges, legend, frames)
+
+
+def _frame(nodes: list[Node], times: int) -> Frame:
+    """The frame around a folded block."""
+    pad = 9.0
+    left, top = min(node.x for node in nodes) - pad, min(node.y for node in nodes) - pad
+    right = max(node.x + node.width for node in nodes) + pad
+    bottom = max(node.y + node.height for node in nodes) + pad
+    return Frame(left, top, right - left, bottom - top, f"{times} like this")
 
 
 def _colour(leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> str:

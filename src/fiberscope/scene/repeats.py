@@ -19,6 +19,14 @@ class Run:
         return self.period * (self.times - 1)
 
 
+@dataclass(frozen=True)
+class Folded:
+    """The items that are drawn for `times` like blocks."""
+
+    items: tuple[int, ...]
+    times: int
+
+
 def longest_run(signatures: Sequence[Hashable], least: int = 3) -> Run | None:
     """The run of at least `least` like blocks that folds away most items; the shortest period on a tie.
 
@@ -38,23 +46,24 @@ def longest_run(signatures: Sequence[Hashable], least: int = 3) -> Run | None:
     return best
 
 
-def fold(signatures: Sequence[Hashable], largest: int) -> tuple[list[int], dict[int, int]]:
-    """Where each item is drawn, and how often each block head stands for a repetition.
+def fold(signatures: Sequence[Hashable], largest: int) -> tuple[list[int], list[Folded]]:
+    """Where each item is drawn (its own number, or that of the like item drawn for it), and the folded blocks.
 
-    Folds run after run until at most `largest` items are left or nothing repeats. Returns `place` (item -> the item
-    that is drawn for it) and `times` (first item of a folded block -> number of blocks).
+    Folds run after run until at most `largest` items are left or nothing repeats.
     """
     kept = list(range(len(signatures)))
     place = list(range(len(signatures)))
-    times: dict[int, int] = {}
+    folded: list[Folded] = []
+    inside: set[int] = set()
     while len(kept) > largest:
         run = longest_run([signatures[item] for item in kept])
-        if run is None or any(kept[run.start + k] in times for k in range(run.period * run.times)):
+        if run is None or inside & set(kept[run.start : run.start + run.period * run.times]):
             break
         block = kept[run.start : run.start + run.period]
         rest = kept[run.start + run.period : run.start + run.period * run.times]
         drawn = {item: block[number % run.period] for number, item in enumerate(rest)}
         place = [drawn.get(item, item) for item in place]
-        times[block[0]] = run.times
+        folded.append(Folded(tuple(block), run.times))
+        inside.update(block)
         kept = [item for item in kept if item not in drawn]
-    return place, times
+    return place, folded

@@ -22,7 +22,6 @@ class Node:
     colour: str
     kind: str  # "input", "op" or "output"
     tooltip: str = ""
-    badge: str = ""  # such as "× 12" on the first of twelve like blocks
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,17 @@ class Edge:
     target: str
     points: tuple[Point, ...]
     colour: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame around boxes that stand for several like blocks: 'these boxes, 12 times'."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Scene:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     legend: tuple[Key, ...]
+    frames: tuple[Frame, ...] = ()
 
     def __repr__(self) -> str:
         size = f"{self.width:.0f} x {self.height:.0f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from fiberscope.scene.scene import Edge, Node, Scene
+from fiberscope.scene.scene import Edge, Frame, Node, Scene
 
 # Fill and line of each colour key, for a light and a dark page. Looked at in both.
 PALETTE: dict[str, tuple[str, str, str, str]] = {
@@ -28,8 +28,7 @@ def style() -> str:
     light = "".join(f"--f-{key}:{fill};--l-{key}:{line};" for key, (fill, line, _, _) in PALETTE.items())
     dark = "".join(f"--f-{key}:{fill};--l-{key}:{line};" for key, (_, _, fill, line) in PALETTE.items())
     keys = "".join(
-        f".c-{key} .box,.c-{key}.box{{fill:var(--f-{key});stroke:var(--l-{key})}}"
-        f".c-{key} .badge{{fill:var(--l-{key})}}.e-{key}{{stroke:var(--l-{key})}}"
+        f".c-{key} .box,.c-{key}.box{{fill:var(--f-{key});stroke:var(--l-{key})}}.e-{key}{{stroke:var(--l-{key})}}"
         for key in PALETTE
     )
     return (
@@ -38,6 +37,8 @@ def style() -> str:
         ".scene text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}"
         ".scene .title{font-size:13px;font-weight:600}.scene .line{font-size:11px;fill:var(--soft)}"
         ".scene .badge-text{font-size:11px;font-weight:700;fill:var(--paper)}"
+        ".scene .frame rect{fill:none;stroke:var(--soft);stroke-dasharray:4 4}"
+        ".scene .frame .badge{fill:var(--soft);stroke:none}"
         ".scene .box{stroke-width:1.4}.scene .c-frozen .box{stroke-dasharray:5 3}"
         ".scene .edge{fill:none;stroke-width:1.8;opacity:.75}" + keys
     )
@@ -53,6 +54,7 @@ def svg(scene: Scene, *, standalone: bool = False) -> str:
     parts = [head]
     if standalone:
         parts.append(f'<style>{style()}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>')
+    parts += [_frame(frame) for frame in scene.frames]
     parts += [_edge(edge) for edge in scene.edges]
     parts += [_node(node) for node in scene.nodes]
     return "\n".join([*parts, "</svg>"])
@@ -90,13 +92,18 @@ def _node(node: Node) -> str:
     for number, line in enumerate(node.lines, 1):
         y = first + 15 * number
         lines.append(f'<text class="line" text-anchor="middle" x="{middle:.1f}" y="{y:.1f}">{escape(line)}</text>')
-    if node.badge:
-        wide = 14 + 6.4 * len(node.badge)
-        x, y = node.x + node.width - wide + 8, node.y - 10
-        lines.append(f'<rect class="badge" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="20" rx="10"/>')
-        lines.append(
-            f'<text class="badge-text" text-anchor="middle" x="{x + wide / 2:.1f}" y="{y + 14:.1f}">'
-            f"{escape(node.badge)}</text>"
-        )
     lines.append("</g>")
     return "".join(lines)
+
+
+def _frame(frame: Frame) -> str:
+    """A dashed frame with its label hanging on the upper left corner."""
+    wide = 16 + 6.4 * len(frame.label)
+    x, y = frame.x + 12, frame.y - 10
+    return (
+        f'<g class="frame"><rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" '
+        f'height="{frame.height:.1f}" rx="12"/>'
+        f'<rect class="badge" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="20" rx="10"/>'
+        f'<text class="badge-text" text-anchor="middle" x="{x + wide / 2:.1f}" y="{y + 14:.1f}">'
+        f"{escape(frame.label)}</text></g>"
+    )
