@@ -1,0 +1,150 @@
+"""Contractions: matrix products, convolutions, embeddings. They commute with every linear map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fiberscope.symmetry.axes import INPUT, PIXEL, Axis, Uniform, fixed_axis, product, resolve
+from fiberscope.symmetry.rules.elementwise import combine_equal
+from fiberscope.symmetry.typed import Inference, Typed
+from fiberscope.symmetry.unify import Mismatch
+
+if TYPE_CHECKING:
+    import torch.fx
+
+    Node = torch.fx.Node
+
+
+def mm(inf: Inference, node: Node) -> Typed:
+    """(m, k) @ (k, n)."""
+    return matrix_product(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+
+
+def matrix_product(inf: Inference, a: Typed, b: Typed) -> Typed:
+    """Contract the last axis of ``a`` with the first of ``b``; a zero factor (an initial state) ties nothing."""
+    if a.zero or b.zero:
+        sizes = [x.size for x in (*a.axes[:-1], *b.axes[1:])]
+        return Typed(tuple(Uniform(n) for n in sizes), True, zero=True)
+    inf.facts.contract(a.axes[-1], b.axes[0])
+    return Typed(tuple(resolve(x) for x in (*a.axes[:-1], *b.axes[1:])), a.constant and b.constant)
+
+
+def addmm(inf: Inference, node: Node) -> Typed:
+    """bias + a @ b."""
+    bias, a, b = (inf.typed(x) for x in node.args[:3])
+    return combine_equal(inf, matrix_product(inf, a, b), bias)
+
+
+def bmm(inf: Inference, node: Node) -> Typed:
+    """(b, m, k) @ (b, k, n): the batch axes are tied entrywise."""
+    return batched(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+
+
+def batched(inf: Inference, a: Typed, b: Typed) -> Typed:
+    """Batched matrix product."""
+    batch = inf.facts.multiply(a.axes[0], b.axes[0])
+    inf.facts.contract(a.axes[2], b.axes[1], batch=(batch,))
+    axes = (batch, a.axes[1], b.axes[2])
+    return Typed(tuple(resolve(x) for x in axes), a.constant and b.constant)
+
+
+def baddbmm(inf: Inference, node: Node) -> Typed:
+    """bias + batched product."""
+    bias, a, b = (inf.typed(x) for x in node.args[:3])
+    return combine_equal(inf, batched(inf, a, b), bias)
+
+
+def mv(inf: Inference, node: Node) -> Typed:
+    """Matrix times vector."""
+    return matrix_product(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+
+
+def addmv(inf: Inference, node: Node) -> Typed:
+    """bias + matrix times vector."""
+    bias, a, b = (inf.typed(x) for x in node.args[:3])
+    return combine_equal(inf, matrix_product(inf, a, b), bias)
+
+
+def convolution(inf: Inference, node: Node) -> Typed:
+    """Convolution of any rank, grouped, depthwise or transposed: channels contract, pixels stay fixed."""
+    x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
+    bias = inf.typed(node.args[2]) if node.args[2] is not None else None
+    transposed, groups = bool(node.args[6]), int(node.args[8])  # type: ignore[arg-type]
+    batch, channels, *pixels = x.axes
+    inf.facts.fix_pixels(*pixels, *w.axes[2:])
+    read, written = (w.axes[0], w.axes[1]) if transposed else (w.axes[1], w.axes[0])
+    try:
+        out = _grouped(inf, channels, read, written, groups, transposed)
+    except Mismatch:
+        for axis in (channels, read, written):
+            inf.facts.freeze(axis)
+        out = fixed_axis(written.size * (groups if transposed else 1), inf.facts.where)
+    if bias is not None:
+        out = inf.facts.equal(out, bias.axes[0])
+        for axis in (batch, *pixels):
+            inf.facts.vanish(axis)
+    shape = node.meta["val"].shape
+    made = [batch, out, *(fixed_axis(int(n), PIXEL) for n in shape[2:])]
+    return Typed(tuple(resolve(a) for a in made), x.constant and w.constant)
+
+
+def _grouped(inf: Inference, channels: Axis, read: Axis, written: Axis, groups: int, transposed: bool) -> Axis:
+    """Tie input and weight channels; return the type of the output channels."""
+    facts = inf.facts
+    if groups == 1:
+        facts.contract(channels, read)
+        return resolve(written)
+    group_x, inner_x = facts.split(channels, groups)
+    if transposed:
+        group_w, inner_w = facts.split(read, groups)
+        group = facts.multiply(group_x, group_w)
+        if inner_x.size > 1 or inner_w.size > 1:
+            facts.contract(inner_x, inner_w, batch=(group,))
+        return product([resolve(group), resolve(written)])
+    group_w, out = facts.split(written, groups)
+    group = facts.multiply(group_x, group_w)
+    if isinstance(inner_x, Uniform):
+        facts.vanish(read)
+    else:
+        facts.contract(inner_x, read, batch=(group,))
+    return product([resolve(group), resolve(out)])
+
+
+def embedding(inf: Inference, node: Node) -> Typed:
+    """Rows of a table picked by tokens: the rows are fixed, the columns pass through."""
+    table, tokens = inf.typed(node.args[0]), inf.typed(node.args[1])
+    before, inf.facts.where = inf.facts.where, INPUT
+    inf.facts.freeze(table.axes[0])
+    inf.facts.where = before
+    return Typed((*tokens.axes, resolve(table.axes[1])), table.constant and tokens.constant)
+
+
+def outer_linear(inf: Inference, node: Node) -> Typed:
+    """x @ weight.T + bias, where torch keeps it whole."""
+    x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
+    out = matrix_product(inf, x, Typed((w.axes[1], w.axes[0]), w.constant))
+    if len(node.args) > 2 and node.args[2] is not None:
+        out = combine_equal(inf, out, inf.typed(node.args[2]))
+    return out
+
+
+def dot(inf: Inference, node: Node) -> Typed:
+    """Inner product of two vectors."""
+    a, b = inf.typed(node.args[0]), inf.typed(node.args[1])
+    inf.facts.contract(a.axes[0], b.axes[0])
+    return Typed((), a.constant and b.constant)
+
+
+RULES: dict[str, Callable[[Inference, Any], Any]] = {
+    "mm": mm,
+    "addmm": addmm,
+    "bmm": bmm,
+    "baddbmm": baddbmm,
+    "mv": mv,
+    "addmv": addmv,
+    "dot": dot,
+    "linear": outer_linear,
+    "convolution": convolution,
+    "embedding": embedding,
+}

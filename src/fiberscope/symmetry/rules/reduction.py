@@ -1,0 +1,156 @@
+"""Reductions and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from fiberscope.symmetry.axes import PIXEL, Uniform, fixed_axis, resolve
+from fiberscope.symmetry.groups import Mixing
+from fiberscope.symmetry.rules.elementwise import law
+from fiberscope.symmetry.typed import Inference, Typed
+
+if TYPE_CHECKING:
+    import torch.fx
+
+    Node = torch.fx.Node
+
+
+def _dims(node: Node, rank: int) -> tuple[set[int], bool]:
+    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    keep = bool(node.args[2]) if len(node.args) > 2 else bool(node.kwargs.get("keepdim", False))
+    if given is None or given == []:
+        return set(range(rank)), keep
+    dims = [given] if isinstance(given, int) else list(given)  # type: ignore[arg-type]
+    return {d % rank for d in dims}, keep
+
+
+def reduce(inf: Inference, node: Node, x: Typed) -> Typed:
+    """Drop the reduced axes, which must not scale and may at most be permuted."""
+    dims, keep = _dims(node, len(x.axes))
+    axes = []
+    for i, axis in enumerate(x.axes):
+        if i not in dims:
+            axes.append(resolve(axis))
+            continue
+        inf.facts.lower(axis, Mixing.permutation)
+        inf.facts.vanish(axis)
+        if keep:
+            axes.append(Uniform(1))
+    return Typed(tuple(axes), x.constant)
+
+
+def linear_reduction(inf: Inference, node: Node) -> Typed:
+    """sum, mean: linear along the other axes."""
+    return reduce(inf, node, inf.typed(node.args[0]))
+
+
+def homogeneous_reduction(inf: Inference, node: Node) -> Typed:
+    """amax, amin: positively homogeneous along the other axes."""
+    return reduce(inf, node, law(inf, inf.typed(node.args[0]), Fraction(1), None))
+
+
+def blunt_reduction(inf: Inference, node: Node) -> Typed:
+    """any, all: permutations only."""
+    return reduce(inf, node, law(inf, inf.typed(node.args[0]), None, None))
+
+
+def vector_norm(inf: Inference, node: Node) -> Typed:
+    """A p-norm over some axes: absolutely homogeneous along the others."""
+    x = law(inf, inf.typed(node.args[0]), Fraction(1), "even")
+    dims = node.args[2] if len(node.args) > 2 else None
+    keep = bool(node.args[3]) if len(node.args) > 3 else False
+    rank = len(x.axes)
+    chosen = {d % rank for d in dims} if isinstance(dims, (list, tuple)) else set(range(rank))
+    axes = []
+    for i, axis in enumerate(x.axes):
+        if i not in chosen:
+            axes.append(axis)
+            continue
+        inf.facts.vanish(axis)
+        if keep:
+            axes.append(Uniform(1))
+    return Typed(tuple(axes), x.constant)
+
+
+def variance(inf: Inference, node: Node) -> Typed:
+    """var: quadratic along the other axes."""
+    out = law(inf, inf.typed(node.args[0]), Fraction(2), "even")
+    shape = tuple(int(n) for n in node.meta["val"].shape)
+    given = node.args[1] if len(node.args) > 1 else None
+    dims = {d % len(out.axes) for d in given} if isinstance(given, (list, tuple)) else set(range(len(out.axes)))
+    axes = []
+    for i, axis in enumerate(out.axes):
+        if i in dims:
+            inf.facts.lower(axis, Mixing.permutation)
+            inf.facts.vanish(axis)
+            if len(shape) == len(out.axes):
+                axes.append(Uniform(1))
+        else:
+            axes.append(axis)
+    return Typed(tuple(axes), out.constant)
+
+
+def _pixels(inf: Inference, node: Node, x: Typed, shape: tuple[int, ...], spatial: int) -> Typed:
+    """Replace the last ``spatial`` axes by fixed ones."""
+    keep = len(x.axes) - spatial
+    inf.facts.fix_pixels(*x.axes[keep:])
+    return Typed((*x.axes[:keep], *(fixed_axis(n, PIXEL) for n in shape[keep:])), x.constant)
+
+
+def max_pool(inf: Inference, node: Node) -> tuple[Typed, Typed]:
+    """Max pooling: positively homogeneous on channels, pixels fixed."""
+    shape = tuple(int(n) for n in node.meta["val"][0].shape)
+    spatial = len(node.args[1])  # type: ignore[arg-type]
+    x = law(inf, inf.typed(node.args[0]), Fraction(1), None)
+    out = _pixels(inf, node, x, shape, spatial)
+    picked = law(inf, out, Fraction(0), None)
+    return out, picked
+
+
+def linear_pool(spatial: int) -> Callable[[Inference, Any], Typed]:
+    """Average pooling and interpolation: linear on channels, pixels fixed."""
+
+    def rule(inf: Inference, node: Any) -> Typed:
+        shape = tuple(int(n) for n in node.meta["val"].shape)
+        return _pixels(inf, node, inf.typed(node.args[0]), shape, spatial)
+
+    return rule
+
+
+def full(inf: Inference, node: Node) -> Typed:
+    """A constant tensor filled with one number."""
+    value = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}.get(_name(node))
+    if value is None:
+        value = node.args[0] if _name(node) == "scalar_tensor" else node.args[1]
+    shape = node.meta["val"].shape
+    return Typed(tuple(Uniform(int(n)) for n in shape), True, zero=value == 0)
+
+
+def _name(node: Node) -> str:
+    return node.target.__name__.split(".")[0]  # type: ignore[union-attr]
+
+
+RULES: dict[str, Callable[[Inference, Any], Any]] = {
+    "sum": linear_reduction,
+    "mean": linear_reduction,
+    "amax": homogeneous_reduction,
+    "amin": homogeneous_reduction,
+    "var": variance,
+    "max_pool2d_with_indices": max_pool,
+    "max_pool3d_with_indices": max_pool,
+    "avg_pool1d": linear_pool(1),
+    "avg_pool2d": linear_pool(2),
+    "avg_pool3d": linear_pool(3),
+    "_adaptive_avg_pool2d": linear_pool(2),
+    "_adaptive_avg_pool3d": linear_pool(3),
+    "upsample_nearest1d": linear_pool(1),
+    "upsample_nearest2d": linear_pool(2),
+    "upsample_bilinear2d": linear_pool(2),
+    "upsample_bicubic2d": linear_pool(2),
+    "any": blunt_reduction,
+    "all": blunt_reduction,
+    "linalg_vector_norm": vector_norm,
+    **{n: full for n in ("full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor")},
+}
