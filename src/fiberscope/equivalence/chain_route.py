@@ -1,0 +1,85 @@
+"""Decide two chains: match them as they are, then after removing redundant units, and write the certificate steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.chain_check import Judgement, judge
+from fiberscope.equivalence.chain_match import Matching, match
+from fiberscope.equivalence.chain_reduce import Reduction, reduce_chain
+
+
+@dataclass(frozen=True, eq=False)
+class ChainRelation:
+    """The closest relation found between two chains, with what a certificate needs to say about it."""
+
+    judgement: Judgement
+    matching: Matching
+    reductions: tuple[Reduction, Reduction]
+
+    def steps(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """The steps and arrays of a "chain" certificate."""
+        steps: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for side, reduction in zip("ab", self.reductions, strict=True):
+            for step in reduction.steps:
+                rest = {key: value for key, value in step.items() if key != "step"}
+                steps.append({"step": step["step"], "side": side, **rest})
+        for l, (perm, scale) in enumerate(zip(self.matching.perms, self.judgement.scales, strict=True), start=1):
+            arrays[f"perm_{l}"] = np.asarray(perm, dtype=np.int64)
+            arrays[f"scale_{l}"] = np.asarray(scale, dtype=np.float64)
+            steps.append({"step": "match", "layer": l, "perm": f"perm_{l}", "scale": f"scale_{l}"})
+        steps.append({"step": "compare-weights"})
+        return steps, arrays
+
+    def changed_units(self) -> list[tuple[int, int]]:
+        """Units of b (0-based layer, unit as in the unreduced b) whose own weights differ from a's, worst first."""
+        a, b = (r.chain for r in self.reductions)
+        found: list[tuple[float, int, int]] = []
+        order, factor = np.arange(a.widths[0]), np.ones(a.widths[0])
+        from fiberscope.equivalence.chain_activations import law
+
+        for l, (perm, scale) in enumerate(zip(self.matching.perms, self.judgement.scales, strict=True)):
+            weight_a, bias_a = a.floats()[l]
+            weight_b, bias_b = b.floats()[l]
+            moved = np.column_stack([weight_a[np.ix_(perm, order)] / factor, bias_a[perm]]) * scale[:, None]
+            rows = np.column_stack([weight_b, bias_b])
+            size = np.abs(rows).max(axis=1, initial=0.0)
+            change = np.abs(rows - moved).max(axis=1, initial=0.0) / np.where(size > 0, size, 1.0)
+            kept = self.reductions[1].kept[l]
+            found += [(float(change[k]), l, int(kept[k])) for k in np.flatnonzero(change > 1e-15)]
+            order, factor = perm, law(a.activations[l]).multipliers(scale)
+        found.sort(reverse=True)
+        return [(l, unit) for _, l, unit in found]
+
+
+def relate(a: Chain, b: Chain, ulp: float) -> ChainRelation | None:
+    """The best relation found; stops at the first that is exact or within ``ulp``. None when widths never agree."""
+    if a.widths[0] != b.widths[0] or a.widths[-1] != b.widths[-1]:
+        return None
+    best: ChainRelation | None = None
+    for merge in (None, False, True):
+        if merge is None:
+            pair = _untouched(a), _untouched(b)
+        else:
+            pair = reduce_chain(a, merge=merge), reduce_chain(b, merge=merge)
+            if not pair[0].steps and not pair[1].steps:
+                continue
+        matching = match(pair[0].chain, pair[1].chain)
+        if matching is None:
+            continue
+        judgement = judge(pair[0].chain, pair[1].chain, matching)
+        if best is None or judgement.exact or judgement.ulps < best.judgement.ulps:
+            best = ChainRelation(judgement, matching, pair)
+        if judgement.exact or (math.isfinite(judgement.ulps) and judgement.ulps <= ulp):
+            break
+    return best
+
+
+def _untouched(chain: Chain) -> Reduction:
+    return Reduction(chain, (), tuple(np.arange(width) for width in chain.widths[1:-1]))

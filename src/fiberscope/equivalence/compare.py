@@ -1,0 +1,264 @@
+"""Compare two networks: equal with a certificate, different with a witness, or undecided with what was tried."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope.equivalence.chain import chain_of
+from fiberscope.equivalence.chain_route import ChainRelation, relate
+from fiberscope.equivalence.domain import Domain, domain_of
+from fiberscope.equivalence.verdict import Verdict, Witness
+from fiberscope.errors import InputError
+from fiberscope.numerics.tolerance import DEFAULT_ULP
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+
+def compare(
+    a: Network | str | Path,
+    b: Network | str | Path,
+    *,
+    box: Any = None,
+    tol: float | None = None,
+    ulp: int = DEFAULT_ULP,
+    exact: bool = False,
+    seed: int = 0,
+    budget_seconds: float = 10.0,
+    certificate: str | Path | None = None,
+) -> Verdict:
+    """Decide whether two networks compute the same function, on all inputs or on a ``box``.
+
+    ``box = (lo, hi)`` (numbers or sequences, flat input order) restricts the question. ``tol`` accepts strength
+    "bound" on the box. ``ulp`` is the largest backward error per weight that strength "rounding" accepts;
+    ``exact=True`` accepts only strength "exact". ``certificate`` names a file to write. Inputs and outputs are matched
+    in order and by element count. Precedence: exact, rounding, witness, bound.
+    Errors: InputError for sizes that do not fit, a malformed box, or a tolerance that is not a non-negative number.
+
+    >>> compare("a.onnx", "b.onnx", box=(-1.0, 1.0), tol=1e-3).answer            # doctest: +SKIP
+    'equal'
+    """
+    return _Comparison(_network(a), _network(b), box, tol, ulp, exact, seed, budget_seconds, certificate).run()
+
+
+def _network(model: Network | str | Path) -> Network:
+    from fiberscope.network import Network, load
+
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, (str, Path)):
+        return load(model)
+    raise InputError(f"compare: expected a Network or a path, got {type(model).__name__}; use fiberscope.load first")
+
+
+class _Comparison:
+    def __init__(
+        self,
+        a: Network,
+        b: Network,
+        box: Any,
+        tol: float | None,
+        ulp: int,
+        exact: bool,
+        seed: int,
+        budget_seconds: float,
+        target: str | Path | None,
+    ) -> None:
+        for kind, of_a, of_b in (("inputs", a.n_in, b.n_in), ("outputs", a.n_out, b.n_out)):
+            if of_a != of_b:
+                raise InputError(f"{a.name} and {b.name} differ in their number of {kind}: {of_a} and {of_b} elements")
+        if tol is not None and not (isinstance(tol, (int, float)) and math.isfinite(tol) and tol >= 0):
+            raise InputError(f"tol: expected a number >= 0, got {tol!r}")
+        if isinstance(ulp, bool) or not (isinstance(ulp, (int, float)) and math.isfinite(ulp) and ulp >= 0):
+            raise InputError(f"ulp: expected a number >= 0, got {ulp!r}")
+        if not (isinstance(budget_seconds, (int, float)) and budget_seconds > 0):
+            raise InputError(f"budget_seconds: expected a number > 0, got {budget_seconds!r}")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise InputError(f"seed: expected a whole number >= 0, got {seed!r}")
+        self.a, self.b = a, b
+        self.domain = domain_of(a, box)
+        other = domain_of(b, box)
+        if (self.domain.integer != other.integer).any():
+            raise InputError(f"{a.name} and {b.name} take different kinds of input (whole numbers against reals)")
+        self.domain = Domain(
+            self.domain.box,
+            self.domain.integer,
+            np.maximum(self.domain.floor, other.floor),
+            np.minimum(self.domain.ceiling, other.ceiling),
+        )
+        self.tol = None if tol is None else float(tol)
+        self.ulp, self.exact, self.seed = ulp, exact, int(seed)
+        self.deadline = time.perf_counter() + float(budget_seconds)
+        self.target = target
+        self.tried: list[str] = []
+        self.backward: float | None = None
+        self.relation: ChainRelation | None = None
+
+    # -- the order of the ways --------------------------------------------------------------------------------------
+
+    def run(self) -> Verdict:
+        verdict = self.same_bytes() or self.chain() or self.graph()
+        if verdict is not None:
+            return verdict
+        witness = self.witness()
+        accepted = 0.0 if self.exact or self.tol is None else self.tol
+        if witness is not None and witness.gap > accepted:
+            return self.different(witness)
+        bound: float | None = None
+        if self.tol is not None and not self.exact:
+            verdict, bound = self.bound()
+            if verdict is not None:
+                return verdict
+        return self.verdict("undecided", None, "none", witness=witness, error_bound=bound)
+
+    def verdict(self, answer: str, strength: str | None, method: str, **more: Any) -> Verdict:
+        found: Certificate | None = more.pop("certificate", None)
+        where: Path | Certificate | None = found
+        if found is not None and self.target is not None:
+            where = found.save(self.target)
+        if answer == "equal" and strength == "exact":
+            more.setdefault("error_bound", 0.0)
+        more.setdefault("backward_error_ulp", self.backward)
+        return Verdict(
+            answer,
+            strength,
+            method,
+            self.domain.to_json(),
+            certificate=where,
+            tried=tuple(self.tried),
+            seed=self.seed,
+            **more,
+        )
+
+    def certify(self, claim: str, strength: str | None, method: str, steps: list[dict[str, Any]], **more: Any) -> Certificate:
+        return certificate(
+            self.a,
+            self.b,
+            claim=claim,
+            strength=strength,
+            method=method,
+            steps=steps,
+            domain=self.domain.to_json(),
+            **more,
+        )
+
+    # -- equal ------------------------------------------------------------------------------------------------------
+
+    def same_bytes(self) -> Verdict | None:
+        self.tried.append("same bytes")
+        if self.a is not self.b and self.a.sha256 != self.b.sha256:
+            return None
+        proof = self.certify("equal", "exact", "same-bytes", [])
+        return self.verdict("equal", "exact", "same-bytes", certificate=proof, backward_error_ulp=0.0)
+
+    def chain(self) -> Verdict | None:
+        chain_a, chain_b = chain_of(self.a), chain_of(self.b)
+        if chain_a is None or chain_b is None:
+            return None
+        self.tried.append("matching units layer by layer")
+        self.relation = relate(chain_a, chain_b, self.ulp)
+        if self.relation is None:
+            return None
+        judgement = self.relation.judgement
+        if math.isfinite(judgement.ulps):
+            self.backward = judgement.ulps
+        if judgement.exact:
+            steps, arrays = self.relation.steps()
+            proof = self.certify("equal", "exact", "chain", steps, arrays=arrays)
+            return self.verdict("equal", "exact", "chain", certificate=proof)
+        if not self.exact and judgement.ulps <= self.ulp:
+            steps, arrays = self.relation.steps()
+            most = math.ceil(judgement.ulps)
+            proof = self.certify("equal", "rounding", "chain", steps, arrays=arrays, max_ulp=most)
+            return self.verdict("equal", "rounding", "chain", certificate=proof)
+        return None
+
+    def graph(self) -> Verdict | None:
+        """The isomorphism of general graphs, where the symmetry layer offers one."""
+        try:
+            from fiberscope.equivalence.isomorphism import find_isomorphism
+        except ImportError:
+            return None
+        found = find_isomorphism(self.a, self.b)
+        self.tried.append("matching the graphs")
+        if found is None:
+            return None
+        error = float(found.backward_error_ulp)
+        if math.isfinite(error):
+            self.backward = error if self.backward is None else min(error, self.backward)
+        if not found.exact and (self.exact or not error <= self.ulp):
+            return None
+        strength = "exact" if found.exact else "rounding"
+        steps, arrays = found.steps()
+        most = None if found.exact else math.ceil(error)
+        proof = self.certify("equal", strength, "graph", steps, arrays=arrays, max_ulp=most)
+        return self.verdict("equal", strength, "graph", certificate=proof, backward_error_ulp=error)
+
+    # -- different --------------------------------------------------------------------------------------------------
+
+    def witness(self) -> Witness | None:
+        from fiberscope.equivalence.witness import Pair, search
+
+        chain_a, chain_b = chain_of(self.a), chain_of(self.b)
+        chains = None if chain_a is None or chain_b is None else (chain_a, chain_b)
+        pair = Pair(self.a, self.b, chains, self.domain)
+        bounding = self.tol is not None and self.domain.box is not None and not self.exact
+        now = time.perf_counter()
+        deadline = now + (self.deadline - now) * (0.3 if bounding else 1.0)
+        return search(
+            pair,
+            rng=np.random.default_rng(self.seed),
+            above=0.0 if self.exact or self.tol is None else self.tol,
+            deadline=deadline,
+            units=self.relation.changed_units() if self.relation is not None and chains is not None else [],
+            tried=self.tried,
+        )
+
+    def different(self, witness: Witness) -> Verdict:
+        arrays = {"input": np.array(witness.input, dtype=np.float64)}
+        steps = [{"step": "witness", "input": "input", "gap": witness.gap}]
+        proof = self.certify("different", None, "witness", steps, arrays=arrays)
+        return self.verdict("different", None, "witness", certificate=proof, witness=witness)
+
+    # -- equal up to a tolerance ------------------------------------------------------------------------------------
+
+    def bound(self) -> tuple[Verdict | None, float | None]:
+        chain_a, chain_b = chain_of(self.a), chain_of(self.b)
+        assert self.tol is not None
+        if self.domain.box is None:
+            self.tried.append("no bound without a box")
+            return None, None
+        import fiberscope_verify
+
+        difference_bound = getattr(fiberscope_verify, "difference_bound", None)
+        if chain_a is None or chain_b is None or difference_bound is None:
+            self.tried.append("no bound for networks that are not chains")
+            return None, None
+        from fiberscope.equivalence.rigorous import neutral
+        from fiberscope.equivalence.splitting import split
+
+        try:
+            models = fiberscope_verify.read_chain(neutral(self.a)), fiberscope_verify.read_chain(neutral(self.b))
+            result = split(
+                chain_a,
+                chain_b,
+                *self.domain.box,
+                self.tol,
+                rigorous=lambda lo, hi: difference_bound(*models, lo, hi),
+                deadline=self.deadline,
+            )
+        except fiberscope_verify.Reject as reason:
+            self.tried.append(f"no rigorous bound: {reason}")
+            return None, None
+        self.tried.append(f"splitting the box: {result.leaves} leaves in {result.seconds:.1f} s")
+        if not result.proved:
+            return None, result.bound if math.isfinite(result.bound) else None
+        steps = [{"step": "tree", **{name: name for name in result.tree}}]
+        proof = self.certify("equal", "bound", "bound", steps, arrays=result.tree, error_bound=result.bound)
+        return self.verdict("equal", "bound", "bound", certificate=proof, error_bound=result.bound), result.bound

@@ -1,0 +1,276 @@
+"""Search an input on which two networks differ.
+
+Random points first, then gradient ascent of ``|a - b|``; for chains also points chosen to switch on exactly the units
+whose weights differ, since a difference in a unit that is active on a small region only is invisible elsewhere.
+A candidate counts only after ``fiberscope_verify`` has enclosed both outputs rigorously.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.chain_activations import derivative
+from fiberscope.equivalence.domain import Domain
+from fiberscope.equivalence.verdict import Witness
+from fiberscope.numerics.tolerance import EVALUATION_NOISE
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+Outputs = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(eq=False)
+class Pair:
+    """Two networks as functions of flat inputs, with gradients: through the chains where both are, else through torch."""
+
+    a: Network
+    b: Network
+    chains: tuple[Chain, Chain] | None
+    domain: Domain
+    evaluations: int = field(default=0)
+
+    def outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both outputs ``[N, n_out]`` in float64."""
+        self.evaluations += len(x)
+        if self.chains is not None:
+            return self.chains[0].run(x), self.chains[1].run(x)
+        return self.a.run_flat(x), self.b.run_flat(x)
+
+    def gaps(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``max |a - b|`` of every point (0 where it is not finite) and the size of its rounding noise."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            of_a, of_b = self.outputs(x)
+            gap = np.abs(of_a - of_b).max(axis=1, initial=0.0)
+            size = np.maximum(np.abs(of_a), np.abs(of_b)).max(axis=1, initial=0.0)
+        fine = np.isfinite(gap) & np.isfinite(size)
+        return np.where(fine, gap, 0.0), EVALUATION_NOISE * np.where(fine, size, 0.0)
+
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        """Gradient of the largest ``|a_k - b_k|`` at every point, ``[N, n_in]``."""
+        if self.chains is not None:
+            return _chain_gradient(self.chains[0], self.chains[1], x)
+        return _torch_gradient(self.a, self.b, x)
+
+
+def _pull(chain: Chain, pre: list[np.ndarray], seed: np.ndarray, last: int) -> np.ndarray:
+    """Backpropagate ``seed`` on the value of affine map ``last`` to the input."""
+    layers = chain.floats()
+    g = seed @ layers[last][0]
+    for l in range(last - 1, -1, -1):
+        g = (g * derivative(chain.activations[l], pre[l])) @ layers[l][0]
+    return g
+
+
+def _chain_gradient(a: Chain, b: Chain, x: np.ndarray) -> np.ndarray:
+    pre_a, pre_b = a.preactivations(x), b.preactivations(x)
+    change = pre_a[-1] - pre_b[-1]
+    rows = np.arange(len(x))
+    output = np.abs(change).argmax(axis=1)
+    seed = np.zeros_like(change)
+    seed[rows, output] = np.where(change[rows, output] < 0, -1.0, 1.0)
+    last = len(a.layers) - 1, len(b.layers) - 1
+    return _pull(a, pre_a, seed, last[0]) - _pull(b, pre_b, seed, last[1])
+
+
+def _torch_gradient(a: Network, b: Network, x: np.ndarray) -> np.ndarray:
+    import torch
+
+    def flat(net: Network, points: torch.Tensor) -> torch.Tensor:
+        batch = net.inputs[0].shape[0] if net.batched else 1
+        rows = []
+        for start in range(0, len(points), batch):
+            part = points[start : start + batch]
+            count = len(part)
+            if count < batch:
+                part = torch.cat([part, part[-1:].expand(batch - count, -1)])
+            inputs, at = [], 0
+            for spec in net.inputs:
+                piece = part[:, at : at + spec.size].reshape(spec.shape)
+                inputs.append(piece if spec.dtype.is_floating_point else piece.detach().round().to(spec.dtype))
+                at += spec.size
+            out = net.interpret(inputs, net.weights, dtype=torch.float64)
+            rows.append(torch.cat([y.reshape(batch, -1).to(torch.float64) for y in out], dim=1)[:count])
+        return torch.cat(rows)
+
+    with torch.enable_grad():
+        points = torch.from_numpy(np.array(x)).requires_grad_(True)
+        largest = (flat(a, points) - flat(b, points)).abs().max(dim=1).values.sum()
+        if not largest.requires_grad:
+            return np.zeros_like(x)
+        (gradient,) = torch.autograd.grad(largest, points, allow_unused=True)
+    return np.zeros_like(x) if gradient is None else np.nan_to_num(gradient.numpy())
+
+
+def ascend(
+    x: np.ndarray,
+    objective: Callable[[np.ndarray], np.ndarray],
+    gradient: Callable[[np.ndarray], np.ndarray],
+    domain: Domain,
+    steps: int,
+    until: float = np.inf,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Projected gradient ascent with a step per point that halves after every failure; points and their objective."""
+    best = objective(x)
+    if domain.box is not None:
+        reach = np.broadcast_to(0.25 * (domain.box[1] - domain.box[0]), x.shape).copy()
+    else:
+        reach = np.broadcast_to(0.25 * np.maximum(np.abs(x).max(axis=1, keepdims=True), 0.1), x.shape).copy()
+    direction = gradient(x)
+    for _ in range(steps):
+        largest = np.abs(direction).max(axis=1, keepdims=True)
+        move = reach * (direction / np.where(largest > 0, largest, 1.0))
+        trial = domain.clip(x + move)
+        at = objective(trial)
+        better = at > best
+        x = np.where(better[:, None], trial, x)
+        best = np.where(better, at, best)
+        reach = np.where(better[:, None], reach * 1.3, reach * 0.4)
+        if bool((best > until).any()):
+            break
+        if better.any():
+            direction[better] = gradient(x[better])
+    return x, best
+
+
+def switch_on(chain: Chain, layer: int, unit: int, domain: Domain, rng: np.random.Generator, count: int) -> np.ndarray:
+    """Points of the domain that drive the pre-activation of one hidden unit up (both ways where sign matters)."""
+    x = domain.sample(rng, 4 * count)
+
+    def before(points: np.ndarray) -> np.ndarray:
+        return chain.preactivations(points)[layer][:, unit]
+
+    start = before(x)
+    x = x[np.argsort(-np.nan_to_num(start, nan=-np.inf))[:count]]
+
+    def slope(points: np.ndarray) -> np.ndarray:
+        pre = chain.preactivations(points)
+        seed = np.zeros((len(points), chain.widths[layer + 1]))
+        seed[:, unit] = 1.0
+        g = _pull(chain, pre, seed, layer)
+        flat = np.abs(g).max(axis=1) == 0
+        g[flat] = rng.standard_normal((int(flat.sum()), g.shape[1]))
+        return g
+
+    return ascend(x, before, slope, domain, 25)[0]
+
+
+def search(
+    pair: Pair,
+    *,
+    rng: np.random.Generator,
+    above: float,
+    deadline: float,
+    units: list[tuple[int, int]],
+    tried: list[str],
+) -> Witness | None:
+    """The best witness found, or None; stops early once a rigorous gap exceeds ``above`` (the tolerance asked)."""
+    found: Witness | None = None
+    domain = pair.domain
+    judge = _Judge(pair)
+
+    def consider(x: np.ndarray, gap: np.ndarray, noise: np.ndarray, most: int) -> bool:
+        nonlocal found
+        order = np.argsort(-(gap - noise))[:most]
+        for i in order:
+            if found is not None and gap[i] <= found.gap * 1.01:
+                break
+            witness = judge(x[i])
+            if witness is not None and (found is None or witness.gap > found.gap):
+                found = witness
+            if found is not None and found.gap > above:
+                return True
+            if time.perf_counter() > deadline:
+                break
+        return False
+
+    def climb(x: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if domain.integer.all():
+            gap, noise = pair.gaps(x)
+            return x, gap, noise
+        until = 2.0 * above if above > 0 else np.inf
+        x, _ = ascend(x, lambda p: pair.gaps(p)[0], pair.gradient, domain, steps, until)
+        gap, noise = pair.gaps(x)
+        return x, gap, noise
+
+    # 1. random points, then ascent from the best of them
+    count = 256 if pair.chains is not None else 64
+    x = domain.sample(rng, count)
+    gap, noise = pair.gaps(x)
+    tried.append(f"{count} random inputs")
+    best = np.argsort(-gap)[: 16 if pair.chains is not None else 4]
+    if bool((gap > np.maximum(above, 4 * noise)).any()):
+        # a clear difference: a short climb makes the gap more telling
+        y, gap_y, noise_y = climb(x[best[:8]], 6)
+        if consider(y, gap_y, noise_y, 3):
+            return found
+        if consider(x, gap, noise, 3):
+            return found
+    x, gap, noise = climb(x[best], 30)
+    tried.append("gradient ascent")
+    if consider(x, gap, noise, 4):
+        return found
+    # 2. points that switch on the units whose weights differ
+    if pair.chains is not None and units:
+        for l, unit in units[:64]:
+            if time.perf_counter() > deadline:
+                break
+            start = switch_on(pair.chains[1], l, unit, domain, rng, 16)
+            gap, noise = pair.gaps(start)
+            if consider(start, gap, noise, 2):
+                tried.append("inputs that switch on the units that differ")
+                return found
+            y, gap, noise = climb(start, 20)
+            if consider(y, gap, noise, 2):
+                tried.append("inputs that switch on the units that differ")
+                return found
+        tried.append("inputs that switch on the units that differ")
+    # 3. more of everything while there is time
+    rounds = 0
+    limit = 6 if found is None else 2
+    while time.perf_counter() < deadline and rounds < limit:
+        rounds += 1
+        x = domain.sample(rng, 4 * count)
+        gap, noise = pair.gaps(x)
+        x, gap, noise = climb(x[np.argsort(-gap)[:24]], 40)
+        if consider(x, gap, noise, 3):
+            return found
+    if rounds:
+        tried.append(f"{rounds} more rounds of random inputs and ascent")
+    return found
+
+
+class _Judge:
+    """Rigorous evaluation of candidates."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.models: list[object] | None = None
+
+    def __call__(self, x: np.ndarray) -> Witness | None:
+        from fiberscope.equivalence.rigorous import enclose_outputs
+
+        of_a, of_b = enclose_outputs(self.pair.a, x), enclose_outputs(self.pair.b, x)
+        if of_a is None or of_b is None:
+            return None
+        (mid_a, rad_a), (mid_b, rad_b) = of_a, of_b
+        with np.errstate(invalid="ignore", over="ignore"):
+            lower = np.abs(mid_a - mid_b) * (1.0 - 2.0**-50) - (rad_a + rad_b) * (1.0 + 2.0**-50)
+        lower = np.where(np.isfinite(lower), lower, 0.0)
+        gap = float(lower.max(initial=0.0)) * (1.0 - 2.0**-40)
+        if gap <= 0.0:
+            return None
+        return Witness(_plain(x), _plain(mid_a), _plain(mid_b), gap)
+
+
+def _plain(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.asarray(values).reshape(-1))
+
+
+__all__ = ["Pair", "ascend", "search", "switch_on"]
