@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 _HOME = {
     "load": "network",
     "Network": "network",
-    "symmetries": "symmetry",
+    "symmetries": "symmetry.symmetries",
     "inspect": "equivalence.inspection",
     "canonicalize": "equivalence.canonical",
     "fingerprint": "equivalence.fingerprint",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from fiberscope.equivalence.inspection import inspect
     from fiberscope.equivalence.randomize import randomize
     from fiberscope.network import Network, load
-    from fiberscope.symmetry import symmetries
+    from fiberscope.symmetry.symmetries import symmetries
 
 
 def __getattr__(name: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fiberscope.cli.options import Json, Model, Out
-from fiberscope.cli.output import note
+from fiberscope.cli.output import note, writable
 from fiberscope.cli.rewrite import finish
 
 
@@ -12,6 +12,7 @@ def canonicalize(model: Model, out: Out, as_json: Json = False) -> None:
 
     Example: [bold]fiberscope canonicalize model.onnx -o standard.onnx[/bold]
     """
+    writable(out)
     import fiberscope as fs
 
     note(f"reading {model}")

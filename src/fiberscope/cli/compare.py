@@ -10,7 +10,7 @@ import typer
 
 from fiberscope.cli.box import box as parse_box
 from fiberscope.cli.options import Json, ModelA, ModelB, Seed
-from fiberscope.cli.output import NO, UNDECIDED, YES, emit_json, note, say
+from fiberscope.cli.output import NO, UNDECIDED, YES, emit_json, note, say, writable
 
 STATUS = {"equal": YES, "different": NO, "undecided": UNDECIDED}
 
@@ -42,6 +42,7 @@ def compare(
     Example: [bold]fiberscope compare a.onnx b.onnx --box -1 1 --certificate proof.fsc[/bold]
     """
     domain = parse_box(box)
+    writable(certificate)
 
     import fiberscope as fs
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fiberscope.cli.options import Json, Model, Seed
-from fiberscope.cli.output import emit_json, note, result_console, say
+from fiberscope.cli.output import emit_json, note, result_console, say, writable
 
 
 def inspect(
@@ -24,6 +24,7 @@ def inspect(
 
     Example: [bold]fiberscope inspect model.onnx --html report.html[/bold]
     """
+    writable(html)
     import fiberscope as fs
 
     note(f"reading {model}")

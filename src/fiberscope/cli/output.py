@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiberscope.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -53,6 +55,12 @@ def result_console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False)
+
+
+def writable(path: Path | None) -> None:
+    """Refuses, before any work is done, a place where no file can be written."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise InputError(f"{path}: cannot write there; name a file in a folder that exists")
 
 
 def one_line(error: BaseException | str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fiberscope.cli.options import Json, Model, Out, Seed
-from fiberscope.cli.output import note
+from fiberscope.cli.output import note, writable
 from fiberscope.cli.rewrite import finish
 
 
@@ -12,6 +12,7 @@ def randomize(model: Model, out: Out, seed: Seed = 0, as_json: Json = False) -> 
 
     Example: [bold]fiberscope randomize model.onnx -o twin.onnx --seed 7[/bold]
     """
+    writable(out)
     import fiberscope as fs
 
     note(f"reading {model}")

@@ -51,5 +51,5 @@ def page(inspection: Inspection) -> str:
 def write_page(inspection: Inspection, path: Path) -> None:
     """Writes the report to `path`."""
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"{path}: cannot write a page there; name a file in a folder that exists")
+        raise InputError(f"{path}: cannot write there; name a file in a folder that exists")
     path.write_text(page(inspection), encoding="utf-8")

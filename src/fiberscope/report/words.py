@@ -51,7 +51,7 @@ def identifiability(space: Mapping[str, Any]) -> str:
     """
     if space["mixing"] in _BY_MIXING:
         return _BY_MIXING[space["mixing"]]
-    scale = _BY_SCALING.get(space["scaling"], space["scaling"])
+    scale = _BY_SCALING.get(space["scaling"]) or str(space["scaling"])
     if space["mixing"] == "none":
         return scale
     return "exactly, but for its place in the order" if scale == "exactly" else f"{scale} and its place in the order"
