@@ -11,6 +11,8 @@ from . import (
     recurrent,
     residual,
     transformers_by_hand,
+    traps_axes,
+    traps_elementwise,
 )
 from .case import ZOO, Case, Inputs, SpaceFact, make_generic
 
@@ -30,4 +32,6 @@ __all__ = [
     "recurrent",
     "residual",
     "transformers_by_hand",
+    "traps_axes",
+    "traps_elementwise",
 ]

@@ -164,23 +164,22 @@ def attention_relu_squared() -> tuple[nn.Module, Inputs]:
 
 
 class BiasedAttention(nn.Module):
-    """Scores with a bias per head: a trained table (travels with the heads) or fixed slopes (freeze the heads)."""
+    """Scores with a bias per head: a trained table (travels with the heads) or literal slopes (freeze the heads)."""
 
     def __init__(self, *, trained: bool) -> None:
         super().__init__()
         self.q, self.k = nn.Linear(D, D, False), nn.Linear(D, D, False)
         self.v, self.o = nn.Linear(D, D, False), nn.Linear(D, D, False)
-        distance = (torch.arange(TOKENS)[:, None] - torch.arange(TOKENS)[None]).abs()
-        if trained:
-            self.register_buffer("index", distance)
-            self.table = nn.Embedding(TOKENS, H)
-        else:
-            self.register_buffer("slopes", -distance * torch.tensor([0.5, 0.25])[:, None, None])
-        self.trained = trained
+        self.table = nn.Embedding(TOKENS, H) if trained else None
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (part(x).unflatten(-1, (H, DH)).transpose(1, 2) for part in (self.q, self.k, self.v))
-        bias = self.table(self.index).permute(2, 0, 1) if self.trained else self.slopes
+        steps = torch.arange(TOKENS)
+        distance = (steps[:, None] - steps[None]).abs()
+        if self.table is not None:
+            bias = self.table(distance).permute(2, 0, 1)
+        else:
+            bias = -distance * torch.tensor([0.5, 0.25], dtype=x.dtype)[:, None, None]
         y = (q @ k.transpose(-1, -2) + bias).softmax(-1) @ v
         return self.o(y.transpose(1, 2).flatten(-2))
 
