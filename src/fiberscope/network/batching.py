@@ -7,11 +7,13 @@ the traced batch, the last one padded, and ``torch.vmap`` maps over the chunks; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from fiberscope.network.interpreter import Plan, placeholder_values
 
 if TYPE_CHECKING:
     from fiberscope.network.program import Program
@@ -100,3 +102,24 @@ def near(a: Tensor, b: Tensor) -> bool:
     tolerance = torch.finfo(a.dtype).eps ** 0.5
     scale = float(b.nan_to_num(0, 0, 0).abs().max()) if b.numel() else 0.0
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+def mixes_samples(program: Program, weights: Mapping[str, Tensor]) -> bool:
+    """True when changing the last sample of a random batch changes the outputs of the first."""
+    generator = torch.Generator().manual_seed(0)
+
+    def sample(shape: tuple[int, ...], dtype: torch.dtype, high: int | None) -> Tensor:
+        if dtype.is_floating_point:
+            return torch.rand(shape, generator=generator).to(dtype)
+        return torch.randint(0, high or 2, shape, generator=generator).to(dtype)
+
+    first = [sample(s.shape, s.dtype, s.high) for s in program.inputs]
+    second = [torch.cat([x[:1], sample(s.shape, s.dtype, s.high)[1:]]) for x, s in zip(first, program.inputs, strict=True)]
+    plan = Plan(program.graph, None)
+    results = []
+    with torch.no_grad():
+        for inputs in (first, second):
+            given = dict(zip(program.input_names, inputs, strict=True))
+            values = placeholder_values(program.graph, program.weight_of, program.constants, given, weights, None)
+            results.append(plan(values, program.output_nodes))
+    return not all(near(a[:1], b[:1]) for a, b in zip(*results, strict=True))

@@ -6,8 +6,10 @@ and a string ``activation`` (default ``relu``) for s. The output layer is linear
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from fiberscope.network.activations import activation
 from fiberscope.network.archive import open_archive, read_member
 from fiberscope.network.arrays import read_npy
 from fiberscope.network.network import Network, file_hash
-from fiberscope.network.origin import merged
+from fiberscope.network.origin import merged, write_bytes
 from fiberscope.network.program import build_program
 from fiberscope.network.tracing import trace
 
@@ -51,8 +53,8 @@ class NpzOrigin:
 
     format = "npz"
 
-    def __init__(self, text: str, stored: dict[str, Tensor]) -> None:
-        self.text = text
+    def __init__(self, text: str, stored: dict[str, Tensor], data: bytes) -> None:
+        self.text, self.data = text, data
         self.stored = stored
 
     def state_dict(self, network: Network) -> dict[str, Tensor]:
@@ -62,9 +64,13 @@ class NpzOrigin:
         return Perceptron({name: tensor.clone() for name, tensor in self.state_dict(network).items()}, self.text)
 
     def save(self, network: Network, path: Path) -> None:
-        arrays = {name: tensor.numpy() for name, tensor in self.state_dict(network).items()}
-        with path.open("wb") as stream:
-            np.savez(stream, activation=np.array(self.text), **arrays)  # type: ignore[arg-type]
+        if all(tensor is self.stored.get(name) for name, tensor in network.weights.items()):
+            write_bytes(path, self.data)
+            return
+        arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in self.state_dict(network).items()}
+        stream = io.BytesIO()
+        np.savez(stream, activation=np.array(self.text), **arrays)
+        write_bytes(path, stream.getvalue())
 
 
 def load_npz(path: Path, *, name: str, max_bytes: int) -> Network:
@@ -75,7 +81,7 @@ def load_npz(path: Path, *, name: str, max_bytes: int) -> Network:
     example = torch.zeros(2, tensors["W1"].shape[1], dtype=tensors["W1"].dtype)
     program, weights = build_program(trace(module, (example,)), batched=True, strict=tensors)
     return Network(
-        program, weights, NpzOrigin(text, tensors), name=name, path=path, file_sha256=file_hash(data)
+        program, weights, NpzOrigin(text, tensors, data), name=name, path=path, file_sha256=file_hash(data)
     )
 
 

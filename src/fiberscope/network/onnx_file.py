@@ -7,7 +7,6 @@ the values of changed weights, in their stored dtype and encoding.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from fiberscope.errors import LoadError, UnsupportedOperatorError
-from fiberscope.network.batching import near
+from fiberscope.network.batching import mixes_samples
 from fiberscope.network.network import Network, file_hash
 from fiberscope.network.onnx_folding import Folding, call_of, evaluate, fold
 from fiberscope.network.onnx_graph import OnnxGraph, read_graph
 from fiberscope.network.onnx_shapes import candidates
 from fiberscope.network.onnx_tensors import encode, external_fields, to_bytes
-from fiberscope.network.origin import NetworkModule, merged, write_bytes
+from fiberscope.network.origin import NetworkModule, attribute_name, merged, write_bytes
 from fiberscope.network.program import Program, build_program
 from fiberscope.network.tracing import trace
 
@@ -36,20 +35,12 @@ class OnnxModule(nn.Module):
         self.graph_, self.folding = graph, folding
         self.attribute_of: dict[str, str] = {}
         for name in folding.weights:
-            key = self._attribute(name)
+            key = self.attribute_of[name] = attribute_name(self, name)
             self.register_parameter(key, nn.Parameter(graph.tensors[name], requires_grad=False))
         read = {name for node in folding.nodes for name in node.inputs} | set(graph.outputs)
         for name in [n for n in folding.known if n in read]:
-            self.register_buffer(self._attribute(name), folding.known[name], persistent=False)
-
-    def _attribute(self, name: str) -> str:
-        """A fresh attribute name made of a value's name."""
-        base = key = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "value"
-        count = 2
-        while hasattr(self, key):
-            key, count = f"{base}_{count}", count + 1
-        self.attribute_of[name] = key
-        return key
+            key = self.attribute_of[name] = attribute_name(self, name)
+            self.register_buffer(key, folding.known[name], persistent=False)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs of the ONNX graph, in order."""
@@ -82,6 +73,9 @@ class OnnxOrigin:
 
         model = onnx.ModelProto.FromString(self.data)
         changed = {name: t for name, t in network.weights.items() if t is not self.stored.get(name)}
+        if not changed and not any(tensor.data_location == 1 for tensor in model.graph.initializer):
+            write_bytes(path, self.data)
+            return
         for node in model.graph.node:
             if node.op_type == "Constant" and node.output and node.output[0] in changed:
                 for attribute in node.attribute:
@@ -171,26 +165,3 @@ def traced(
     program, weights = build_program(exported, batched=batched, names=names)
     specs = tuple(replace(s, name=item.name) for s, item in zip(program.inputs, graph.inputs, strict=True))
     return replace(program, inputs=specs), weights
-
-
-def mixes_samples(program: Program, weights: Mapping[str, Tensor]) -> bool:
-    """True when changing the last sample of a random batch changes the outputs of the first."""
-    from fiberscope.network.interpreter import Plan, placeholder_values
-
-    generator = torch.Generator().manual_seed(0)
-
-    def sample(shape: tuple[int, ...], dtype: torch.dtype, high: int | None) -> Tensor:
-        if dtype.is_floating_point:
-            return torch.rand(shape, generator=generator).to(dtype)
-        return torch.randint(0, high or 2, shape, generator=generator).to(dtype)
-
-    first = [sample(s.shape, s.dtype, s.high) for s in program.inputs]
-    second = [torch.cat([x[:1], sample(s.shape, s.dtype, s.high)[1:]]) for x, s in zip(first, program.inputs, strict=True)]
-    plan = Plan(program.graph, None)
-    results = []
-    with torch.no_grad():
-        for inputs in (first, second):
-            given = dict(zip(program.input_names, inputs, strict=True))
-            values = placeholder_values(program.graph, program.weight_of, program.constants, given, weights, None)
-            results.append(plan(values, program.output_nodes))
-    return not all(near(a[:1], b[:1]) for a, b in zip(*results, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,15 @@ def write_bytes(path: Path, data: bytes) -> None:
             raise
     temporary.chmod(0o644)
     temporary.replace(path)
+
+
+def attribute_name(module: nn.Module, name: str) -> str:
+    """An attribute name that ``module`` does not have yet, made of any text."""
+    base = key = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "value"
+    count = 2
+    while hasattr(module, key):
+        key, count = f"{base}_{count}", count + 1
+    return key
 
 
 class NetworkModule(nn.Module):
