@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fiberscope.symmetry.axes import INPUT, PIXEL, Axis, Uniform, fixed_axis, product, resolve
+from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.rules.elementwise import combine_equal
 from fiberscope.symmetry.typed import Inference, Typed
 from fiberscope.symmetry.unify import Mismatch
@@ -136,6 +137,33 @@ def dot(inf: Inference, node: Node) -> Typed:
     return Typed((), a.constant and b.constant)
 
 
+def trilinear(inf: Inference, node: Node) -> Typed:
+    """sum over some axes of the product of three broadcast tensors (nn.Bilinear)."""
+    operands = [inf.typed(a) for a in node.args[:3]]
+    inserts: list[Any] = list(node.args[3:6])
+    summed = {int(d) for d in node.args[6]}  # type: ignore[union-attr]
+    rank = len(operands[0].axes) + len(inserts[0])
+    wide: list[list[Axis]] = []
+    for x, places in zip(operands, inserts, strict=True):
+        rest = iter(x.axes)
+        wide.append([Uniform(1) if d in places else next(rest) for d in range(rank)])
+    out: list[Axis] = []
+    for d in range(rank):
+        present = [w[d] for w, places in zip(wide, inserts, strict=True) if d not in places]
+        if d in summed and len(present) == 2:
+            inf.facts.contract(present[0], present[1])
+            continue
+        axis = present[0]
+        for other in present[1:]:
+            axis = inf.facts.multiply(axis, other)
+        if d in summed:
+            inf.facts.lower(axis, Mixing.permutation)
+            inf.facts.vanish(axis)
+        else:
+            out.append(axis)
+    return Typed(tuple(resolve(a) for a in out), all(x.constant for x in operands))
+
+
 RULES: dict[str, Callable[[Inference, Any], Any]] = {
     "mm": mm,
     "addmm": addmm,
@@ -144,6 +172,7 @@ RULES: dict[str, Callable[[Inference, Any], Any]] = {
     "mv": mv,
     "addmv": addmv,
     "dot": dot,
+    "_trilinear": trilinear,
     "linear": outer_linear,
     "convolution": convolution,
     "embedding": embedding,

@@ -71,10 +71,9 @@ def add(inf: Inference, node: Node) -> Typed:
 def combine_equal(inf: Inference, a: Typed, b: Typed) -> Typed:
     """Tie two tensors that are added or chosen between."""
     constant = a.constant and b.constant
-    if b.zero and len(b.axes) <= len(a.axes):
-        return Typed(a.axes, constant)
-    if a.zero and len(a.axes) <= len(b.axes):
-        return Typed(b.axes, constant)
+    if a.zero or b.zero:
+        kept = 0 if b.zero else 1
+        return Typed(tuple(pair[kept] for pair in inf.broadcast(a, b)), constant, a.zero and b.zero)
     axes = [inf.facts.equal(x, y) for x, y in inf.broadcast(a, b)]
     return Typed(tuple(axes), constant)
 

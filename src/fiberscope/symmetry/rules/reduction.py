@@ -75,16 +75,18 @@ def vector_norm(inf: Inference, node: Node) -> Typed:
 
 
 def variance(inf: Inference, node: Node) -> Typed:
-    """var: quadratic along the other axes."""
+    """var: quadratic along the other axes; along the reduced ones it sees the differences."""
+    x = inf.typed(node.args[0])
+    given = node.args[1] if len(node.args) > 1 else None
+    dims = {d % len(x.axes) for d in given} if isinstance(given, (list, tuple)) else set(range(len(x.axes)))
+    for i in dims:
+        inf.facts.lower(x.axes[i], Mixing.permutation)
+        inf.facts.vanish(x.axes[i])
     out = law(inf, inf.typed(node.args[0]), Fraction(2), "even")
     shape = tuple(int(n) for n in node.meta["val"].shape)
-    given = node.args[1] if len(node.args) > 1 else None
-    dims = {d % len(out.axes) for d in given} if isinstance(given, (list, tuple)) else set(range(len(out.axes)))
     axes = []
     for i, axis in enumerate(out.axes):
         if i in dims:
-            inf.facts.lower(axis, Mixing.permutation)
-            inf.facts.vanish(axis)
             if len(shape) == len(out.axes):
                 axes.append(Uniform(1))
         else:
