@@ -22,7 +22,8 @@ def assert_same_function(net: Any, other: Any, **options: Any) -> Verdict:
         return verdict
     message = repr(verdict)
     if verdict.witness is not None:
-        message += f"\n  input {_short(verdict.witness.input)}\n  a {_short(verdict.witness.a)}\n  b {_short(verdict.witness.b)}"
+        w = verdict.witness
+        message += f"\n  input {_short(w.input)}\n  a {_short(w.a)}\n  b {_short(w.b)}"
     raise AssertionError(message)
 
 

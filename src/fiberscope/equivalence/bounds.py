@@ -90,7 +90,7 @@ def _activate(lower: np.ndarray, upper: np.ndarray, slope: float) -> tuple[np.nd
 
 
 def difference(a: Chain, b: Chain, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Upper bounds of ``max |a - b|`` over each box, and the weight of each input in the bound, ``[N]`` and ``[N, n]``."""
+    """Upper bounds ``[N]`` of ``max |a - b|`` over each box, and the weight ``[N, n]`` of each input in them."""
     of_a, of_b = enclose(a, low, high), enclose(b, low, high)
     top = of_a.upper - of_b.lower
     bottom = of_a.lower - of_b.upper

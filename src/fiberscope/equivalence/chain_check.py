@@ -97,7 +97,9 @@ def _factors(name: str, scale: np.ndarray) -> list[Fraction] | np.ndarray:
     return exact
 
 
-def _equal(target: np.ndarray, moved: np.ndarray, scale: np.ndarray, divisor: list[Fraction] | np.ndarray) -> np.ndarray:
+def _equal(
+    target: np.ndarray, moved: np.ndarray, scale: np.ndarray, divisor: list[Fraction] | np.ndarray
+) -> np.ndarray:
     if target.dtype != object and moved.dtype != object and isinstance(divisor, np.ndarray):
         if bool((scale == 1.0).all()) and bool((divisor == 1.0).all()):
             return target == moved
@@ -150,7 +152,8 @@ def _worst_ulps(
     exact_top, place = -1.0, first
     for i in np.flatnonzero(error >= top - 2 * margin)[:64]:
         d = divisor[int(j[i])]
-        ideal = fraction(moved[k[i], j[i]]) * Fraction(float(scale[k[i]])) / (d if isinstance(d, Fraction) else Fraction(float(d)))
+        below_exact = d if isinstance(d, Fraction) else Fraction(float(d))
+        ideal = fraction(moved[k[i], j[i]]) * Fraction(float(scale[k[i]])) / below_exact
         size = ulp_error(fraction(target[k[i], j[i]]), ideal, source.dtype)
         if size > exact_top:
             exact_top, place = float(size), tuple(int(v) for v in places[i])

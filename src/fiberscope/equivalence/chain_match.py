@@ -21,7 +21,7 @@ from fiberscope.numerics.ulp import eps
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Per hidden layer: unit ``k`` of b is unit ``perms[l][k]`` of a; its incoming row is ``scales[l][k]`` times a's."""
+    """Per hidden layer: unit ``k`` of b is unit ``perms[l][k]`` of a, its incoming row ``scales[l][k]`` times a's."""
 
     perms: tuple[np.ndarray, ...]
     scales: tuple[np.ndarray, ...]

@@ -14,11 +14,14 @@ from fiberscope.equivalence.chain import chain_of
 from fiberscope.equivalence.chain_route import ChainRelation, relate
 from fiberscope.equivalence.domain import Domain, domain_of
 from fiberscope.equivalence.verdict import Verdict, Witness
+from fiberscope.equivalence.verify import verify
 from fiberscope.errors import InputError
 from fiberscope.numerics.tolerance import DEFAULT_ULP
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
+
+__all__ = ["Certificate", "Verdict", "Witness", "compare", "verify"]
 
 
 def compare(
@@ -136,7 +139,9 @@ class _Comparison:
             **more,
         )
 
-    def certify(self, claim: str, strength: str | None, method: str, steps: list[dict[str, Any]], **more: Any) -> Certificate:
+    def certify(
+        self, claim: str, strength: str | None, method: str, steps: list[dict[str, Any]], **more: Any
+    ) -> Certificate:
         return certificate(
             self.a,
             self.b,
@@ -203,7 +208,8 @@ class _Comparison:
     # -- different --------------------------------------------------------------------------------------------------
 
     def witness(self) -> Witness | None:
-        from fiberscope.equivalence.witness import Pair, search
+        from fiberscope.equivalence.pair import Pair
+        from fiberscope.equivalence.witness import search
 
         chain_a, chain_b = chain_of(self.a), chain_of(self.b)
         chains = None if chain_a is None or chain_b is None else (chain_a, chain_b)
@@ -240,11 +246,11 @@ class _Comparison:
         if chain_a is None or chain_b is None or difference_bound is None:
             self.tried.append("no bound for networks that are not chains")
             return None, None
-        from fiberscope.equivalence.rigorous import neutral
+        from fiberscope.equivalence.rigorous import checker_source
         from fiberscope.equivalence.splitting import split
 
         try:
-            models = fiberscope_verify.read_chain(neutral(self.a)), fiberscope_verify.read_chain(neutral(self.b))
+            models = [fiberscope_verify.read_chain(checker_source(net)) for net in (self.a, self.b)]
             result = split(
                 chain_a,
                 chain_b,

@@ -38,7 +38,8 @@ class Domain:
             x = np.where(self.integer, np.rint(x), x)
         low, high = self.floor, self.ceiling
         if self.box is not None:
-            low, high = np.maximum(low, self._inward(self.box[0], np.ceil)), np.minimum(high, self._inward(self.box[1], np.floor))
+            low = np.maximum(low, self._inward(self.box[0], np.ceil))
+            high = np.minimum(high, self._inward(self.box[1], np.floor))
         return np.clip(x, low, high)
 
     def _inward(self, edge: np.ndarray, rounding: Any) -> np.ndarray:
@@ -86,7 +87,7 @@ def domain_of(net: Network, box: Any) -> Domain:
         start += spec.size
     if box is None:
         return Domain(None, integer, floor, ceiling)
-    if not isinstance(box, Sequence) and not isinstance(box, np.ndarray) or len(box) != 2:
+    if (not isinstance(box, Sequence) and not isinstance(box, np.ndarray)) or len(box) != 2:
         raise InputError("box: expected a pair (lo, hi) of numbers or of sequences, one number per input element")
     low, high = (_edge(value, size, name) for value, name in zip(box, ("LO", "HI"), strict=True))
     if (low > high).any():

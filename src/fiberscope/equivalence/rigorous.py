@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,30 @@ def neutral(net: Network) -> dict[str, Any]:
     """The neutral form of a network, made once per network object."""
     memory = net.__dict__.setdefault("_equivalence_memory", {})
     if "neutral" not in memory:
-        memory["neutral"] = net.neutral()
+        form = net.neutral()
+        # the name of an input is the name its tensor has in the graph, whatever the file calls it
+        form["inputs"] = [
+            {**entry, "name": name} for entry, name in zip(form["inputs"], net.input_names, strict=True)
+        ]
+        memory["neutral"] = form
     return memory["neutral"]
+
+
+def checker_source(net: Network) -> Any:
+    """What the checker should read: the file itself while the network is as read from it, else the neutral form."""
+    if net.path is not None and getattr(net, "_file_sha256", None) is not None and Path(net.path).exists():
+        return str(net.path)
+    return neutral(net)
+
+
+def checker_model(net: Network) -> Any:
+    """The checker's own reading of a network, made once per network object; errors: fiberscope_verify.Reject."""
+    import fiberscope_verify
+
+    memory = net.__dict__.setdefault("_equivalence_memory", {})
+    if "model" not in memory:
+        memory["model"] = fiberscope_verify.read_model(checker_source(net))
+    return memory["model"]
 
 
 def enclose_outputs(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -30,8 +53,8 @@ def enclose_outputs(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if evaluate is None:
         return None
     try:
-        mid, rad = evaluate(neutral(net), [float(v) for v in x])
-    except fiberscope_verify.Reject:
+        mid, rad = evaluate(checker_model(net), [float(v) for v in x])
+    except (fiberscope_verify.Reject, fiberscope_verify.Trouble):
         return None
     mid, rad = np.asarray(mid, dtype=np.float64), np.asarray(rad, dtype=np.float64)
     return mid.reshape(-1), rad.reshape(-1)

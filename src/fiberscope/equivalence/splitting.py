@@ -115,9 +115,7 @@ def _point(left: list[int], right: list[int], place: tuple[int, int], target: in
         (left if side == 0 else right)[parent] = target
 
 
-def _steering(
-    a: Chain, b: Chain, lows: np.ndarray, highs: np.ndarray, steer: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _steering(a: Chain, b: Chain, lows: np.ndarray, highs: np.ndarray, steer: bool) -> tuple[np.ndarray, np.ndarray]:
     if steer:
         return difference(a, b, lows, highs)
     return np.full(len(lows), np.inf), highs - lows

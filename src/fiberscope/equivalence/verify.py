@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiberscope.equivalence.certificate import Certificate
+from fiberscope.equivalence.rigorous import checker_source
 from fiberscope.errors import CertificateError
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
 
-def verify(certificate: Certificate | str | Path | bytes | None, a: Network | str | Path, b: Network | str | Path) -> Any:
+def verify(
+    certificate: Certificate | str | Path | bytes | None, a: Network | str | Path, b: Network | str | Path
+) -> Any:
     """The report of ``fiberscope_verify``: ``valid``, ``checked`` and ``reason``.
 
     Files are read by the checker itself; networks in memory are handed over in neutral form.
@@ -28,12 +31,8 @@ def verify(certificate: Certificate | str | Path | bytes | None, a: Network | st
     proof = certificate.to_bytes() if isinstance(certificate, Certificate) else certificate
     if isinstance(proof, Path):
         proof = str(proof)
-    return fiberscope_verify.verify(proof, _model(a), _model(b))
+    return fiberscope_verify.verify(proof, _source(a), _source(b))
 
 
-def _model(net: Network | str | Path) -> Any:
-    if isinstance(net, (str, Path)):
-        return str(net)
-    if net.path is not None and getattr(net, "_file_sha256", None) is not None and Path(net.path).exists():
-        return str(net.path)
-    return net.neutral()
+def _source(net: Network | str | Path) -> Any:
+    return str(net) if isinstance(net, (str, Path)) else checker_source(net)

@@ -1,0 +1,272 @@
+"""Canonical order and signs: sort the units of every space by what they write.
+
+Spaces are settled in dependency order: a block is a feature of a space once every other axis of it
+is settled. Values closer than a tolerance count as equal while sorting, so that rounding does not
+decide the order; units that stay equal are told apart by what reads them, once that is settled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiberscope.equivalence.canonical_gauge import gauge
+from fiberscope.symmetry.action import mode_exponents
+from fiberscope.symmetry.axes import Leaf
+from fiberscope.symmetry.blocks import Block, Workspace, mixes, per_copy, positions
+from fiberscope.symmetry.element import Part
+from fiberscope.symmetry.groups import Mixing
+
+Array = NDArray[Any]
+
+
+class Ordering:
+    """State of the canonical order: which units are told apart, and whose signs are fixed."""
+
+    def __init__(self, space: Workspace, tolerance: float) -> None:
+        self.space = space
+        self.tolerance = tolerance
+        self.groups = {k: g for k, g in space.symmetries.groups.items() if not g.trivial}
+        self.classes: dict[int, Array] = {}
+        self.unsigned: dict[int, Array] = {}
+        self.open: set[int] = set(self.groups)
+        for key, group in self.groups.items():
+            shape = (*(a.size for a in group.context), group.atom.size)
+            start = np.zeros(shape, dtype=np.int64)
+            if group.mixing is Mixing.none:
+                start = np.broadcast_to(np.arange(group.atom.size), shape).copy()
+            self.classes[key] = start
+            self.unsigned[key] = np.full((len(group.sign_modes), *shape), not mixes(group))
+
+    def run(self) -> None:
+        """Settle every space, then break the remaining ties."""
+        self._sweep(ambiguous=False)
+        self._sweep(ambiguous=True)
+        for _ in range(8):
+            tied = [k for k in self.groups if self._tied(k)]
+            before = {k: self.classes[k].copy() for k in tied}
+            for key in tied:
+                self._settle(key, ambiguous=True)
+            if all(np.array_equal(before[k], self.classes[k]) for k in tied):
+                victim = next((k for k in tied if not self._interchangeable(k)), None)
+                if victim is None:
+                    return
+                self._individualise(victim)
+
+    def _sweep(self, *, ambiguous: bool) -> None:
+        progress = True
+        while self.open and progress:
+            progress = False
+            for key in list(self.open_in_order()):
+                if self._settle(key, ambiguous=ambiguous):
+                    self.open.discard(key)
+                    progress = True
+
+    def open_in_order(self) -> list[int]:
+        """Return the open spaces, those that index no open space first."""
+        outer = {c.id for k in self.open for c in self.groups[k].context}
+        ready = [k for k in self.groups if k in self.open and k not in outer]
+        return ready or [k for k in self.groups if k in self.open]
+
+    def _tied(self, key: int) -> bool:
+        classes = self.classes[key]
+        return classes.shape[-1] > 1 and bool((np.diff(np.sort(classes, axis=-1), axis=-1) == 0).any())
+
+    def _settle(self, key: int, *, ambiguous: bool) -> bool:
+        """Sort one space by the blocks that are settled; False when there is none."""
+        group = self.groups[key]
+        usable = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1]
+        clear = [b for b in usable if self._clear(b, key)]
+        if not clear and not ambiguous:
+            return False
+        if mixes(group):
+            gauge(self.space, key, clear)
+            return True
+        for mode in range(len(group.sign_modes)):
+            for block in clear:
+                self._fix_sign(key, mode, block)
+        if group.mixing is not Mixing.permutation:
+            return True
+        clear = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1 and self._clear(b, key)]
+        features = [self._feature(b, key) for b in clear]
+        if ambiguous:
+            features += [self._blurred(b, key) for b in usable if not self._clear(b, key)]
+        if features:
+            self._sort(key, np.concatenate(features, axis=-1))
+        return True
+
+    def _clear(self, block: Block, key: int) -> bool:
+        """True when every other axis of the block has a settled order and settled signs."""
+        context = {c.id for c in self.groups[key].context}
+        for leaf in block.axes:
+            if not isinstance(leaf, Leaf) or leaf.atom.id == key or leaf.atom.id not in self.groups:
+                continue
+            other = leaf.atom.id
+            if other in context:
+                continue
+            if other in self.open or self._tied(other):
+                return False
+            parities = mode_exponents(leaf, self.groups[other])[1]
+            if any(odd and self.unsigned[other][m].any() for m, odd in enumerate(parities)):
+                return False
+        return True
+
+    def _fix_sign(self, key: int, mode: int, block: Block) -> None:
+        """Make the first of the largest entries positive, for units whose sign is still open."""
+        group = self.groups[key]
+        leaf = block.axes[positions(block, key)[0]]
+        assert isinstance(leaf, Leaf)
+        parities = mode_exponents(leaf, group)[1]
+        others = any(odd and self.unsigned[key][m].any() for m, odd in enumerate(parities) if m != mode)
+        todo = self.unsigned[key][mode]
+        if not parities[mode] or others or not todo.any():
+            return
+        rows = per_copy(block, positions(block, key)[0], group)
+        size = np.abs(rows)
+        top = size.max(axis=-1, keepdims=True)
+        first = np.argmax(size >= top * (1 - self.tolerance), axis=-1)
+        value = np.take_along_axis(rows, first[..., None], axis=-1)[..., 0]
+        sign = np.ones((len(group.sign_modes), *todo.shape))
+        sign[mode] = np.where(todo & (value < 0), -1.0, 1.0)
+        self.unsigned[key][mode] = todo & (value == 0)
+        if (sign < 0).any():
+            self.space.apply(key, Part(sign=sign))
+
+    def _feature(self, block: Block, key: int) -> Array:
+        """Return the entries of each unit, absolute where the unit's own sign is open."""
+        group = self.groups[key]
+        place = positions(block, key)[0]
+        rows = per_copy(block, place, group)
+        leaf = block.axes[place]
+        assert isinstance(leaf, Leaf)
+        parities = mode_exponents(leaf, group)[1]
+        hidden = np.zeros(rows.shape[:-1], dtype=bool)
+        for m, odd in enumerate(parities):
+            if odd:
+                hidden |= self.unsigned[key][m]
+        return np.where(hidden[..., None], np.abs(rows), rows)
+
+    def _blurred(self, block: Block, key: int) -> Array:
+        """Return each unit's entries up to the orders and signs that are still open: sorted sizes per class."""
+        group = self.groups[key]
+        place = positions(block, key)[0]
+        home = {a.atom.id: k for k, a in enumerate(block.axes) if isinstance(a, Leaf)}
+        front = {place, *(home[c.id] for c in group.context)}
+        label = np.zeros((1,) * block.values.ndim, dtype=np.int64)
+        for i, leaf in enumerate(block.axes):
+            if i in front:
+                continue
+            n = block.values.shape[i]
+            own = np.arange(n)
+            if isinstance(leaf, Leaf) and leaf.atom.id in self.groups:
+                classes = self.classes[leaf.atom.id]
+                own = np.zeros(n, dtype=np.int64) if mixes(self.groups[leaf.atom.id]) else classes.reshape(-1, n).min(0)
+            label = label * n + own.reshape([-1 if k == i else 1 for k in range(block.values.ndim)])
+        labels = Block(block.weight, np.broadcast_to(label, block.values.shape), block.axes)
+        rows = np.abs(per_copy(block, place, group))
+        order = np.lexsort((rows, per_copy(labels, place, group)), axis=-1)
+        return np.take_along_axis(rows, order, axis=-1)
+
+    def _sort(self, key: int, features: Array) -> None:
+        """Refine the classes of a space by features and move its units into their order."""
+        group = self.groups[key]
+        n = group.atom.size
+        flat = features.reshape(-1, n, features.shape[-1])
+        classes = self.classes[key].reshape(-1, n).copy()
+        source = np.empty_like(classes)
+        for copy in range(flat.shape[0]):
+            source[copy], classes[copy] = rank_rows(flat[copy], classes[copy], self.tolerance)
+        shape = self.classes[key].shape
+        self.classes[key] = classes.reshape(shape)
+        source = source.reshape(shape)
+        if self.unsigned[key].size:
+            index = np.broadcast_to(source, self.unsigned[key].shape)
+            self.unsigned[key] = np.take_along_axis(self.unsigned[key], index, axis=-1)
+        if (source != np.arange(n)).any():
+            self._carry(key, source)
+            self.space.apply(key, Part(source=source))
+
+    def _carry(self, key: int, source: Array) -> None:
+        """Move the state of the spaces whose copies this space indexes."""
+        for other, group in self.groups.items():
+            where = [i for i, c in enumerate(group.context) if c.id == key]
+            if where and source.ndim == 1:
+                self.classes[other] = np.take(self.classes[other], source, axis=where[0])
+                self.unsigned[other] = np.take(self.unsigned[other], source, axis=where[0] + 1)
+
+    def _interchangeable(self, key: int) -> bool:
+        """True when units in one class have equal entries everywhere: any order gives the same weights."""
+        group = self.groups[key]
+        n = group.atom.size
+        for block in self.space.blocks(key):
+            for place in positions(block, key):
+                rows = per_copy(block, place, group).reshape(-1, n, block.values.size // max(1, self.classes[key].size))
+                for copy, labels in enumerate(self.classes[key].reshape(-1, n)):
+                    for label in np.unique(labels):
+                        members = np.flatnonzero(labels == label)
+                        if not (rows[copy][members] == rows[copy][members[0]]).all():
+                            return False
+        return True
+
+    def _individualise(self, key: int) -> None:
+        """Set the first unit of the first tied class apart (an arbitrary choice among symmetric units)."""
+        n = self.groups[key].atom.size
+        flat = self.classes[key].reshape(-1, n)
+        for labels in flat:
+            values, counts = np.unique(labels, return_counts=True)
+            if (counts > 1).any():
+                label = values[np.argmax(counts > 1)]
+                members = np.flatnonzero(labels == label)
+                labels[labels > label] += 1
+                labels[members[1:]] += 1
+                return
+
+
+def rank_rows(rows: Array, classes: Array, tolerance: float) -> tuple[Array, Array]:
+    """Sort rows inside their classes, column by column; return the order and the refined classes in that order.
+
+    Values of a column are cut into runs where the gap exceeds ``tolerance`` times the column's largest entry.
+    Rows equal within the tolerance keep one class and are ordered by their exact entries.
+    """
+    order = np.argsort(classes, kind="stable")
+    labels = classes[order]
+    for j in range(rows.shape[1]):
+        tied = _tied_mask(labels)
+        if not tied.any():
+            break
+        members = np.flatnonzero(tied)
+        column = rows[order[members], j]
+        scale = np.abs(rows[:, j]).max(initial=0.0)
+        runs = _runs(column, tolerance * scale)
+        if runs.max(initial=0) == 0:
+            continue
+        sub = np.lexsort((runs, labels[members]))
+        order[members] = order[members][sub]
+        key = np.stack([labels[members][sub], runs[sub]])
+        fresh = np.zeros(len(labels), dtype=np.int64)
+        fresh[members] = np.concatenate([[0], np.cumsum((np.diff(key) != 0).any(axis=0))])
+        pair = np.stack([labels, fresh])
+        labels = np.concatenate([[0], np.cumsum((np.diff(pair) != 0).any(axis=0))])
+    tied = _tied_mask(labels)
+    if tied.any():
+        for label in np.unique(labels[tied]):
+            members = np.flatnonzero(labels == label)
+            exact = np.lexsort(rows[order[members]].T[::-1])
+            order[members] = order[members][exact]
+    return order, labels
+
+
+def _tied_mask(labels: Array) -> Array:
+    same = np.diff(labels) == 0
+    return np.concatenate([[False], same]) | np.concatenate([same, [False]])
+
+
+def _runs(values: Array, width: float) -> Array:
+    """Number the runs of sorted values that are separated by more than ``width``."""
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(values[order]) > width
+    runs = np.empty(len(values), dtype=np.int64)
+    runs[order] = np.concatenate([[0], np.cumsum(steps)])
+    return runs
