@@ -19,6 +19,11 @@ CELLS = 1024  # units drawn one by one in a space; beyond that the table speaks
 DETAILS = 200  # spaces whose units are listed
 
 
+def own_spaces(report: Report) -> list[Mapping[str, Any]]:
+    """The spaces with units of their own: a further scaling of the same units is listed, but has none."""
+    return [space for space in report["spaces"] if not space.get("permuted_with")]
+
+
 def header(report: Report, name: str) -> str:
     model = report["model"]
     where = PurePath(model["path"]).name if model["path"] else name
@@ -44,7 +49,7 @@ def cards(report: Report) -> str:
     figures, found = report["symmetry"], report["redundant"]
     spare = len({tuple(unit) for kind in found.values() for unit in kind})
     order = figures["log10_discrete_order"]
-    total = sum(space["size"] * space.get("copies", 1) for space in report["spaces"])
+    total = sum(space["size"] * space.get("copies", 1) for space in own_spaces(report))
     entries = [
         (f"{report['model']['parameters']:,}", "parameters"),
         (f"{figures['continuous_dimension']:,}", "directions that change no output"),
@@ -76,7 +81,7 @@ def picture(scene: Scene) -> str:
     )
     return (
         "<h2>The network</h2>"
-        '<p class="soft">Each box has the colour of what may be done to the features that leave it. '
+        '<p class="soft">Each box has the colour of its hidden space, by what may be done to that space. '
         "Point at a box to see its operations and weights.</p>"
         f'<div class="panel"><div class="graph" tabindex="0">{svg(scene)}</div><div class="legend">{keys}</div></div>'
     )
@@ -100,21 +105,31 @@ def _space_row(space: Mapping[str, Any]) -> str:
     size = f"{space['size']:,}"
     if space.get("copies", 1) > 1:
         size += f" × {space['copies']}"
-    names = [f"{entry['name']} axis {entry['axis']}" for entry in space["weights"]]
-    shown = "<br>".join(f"<code>{escape(name)}</code>" for name in names[:4])
-    if len(names) > 4:
-        more = "<br>".join(f"<code>{escape(name)}</code>" for name in names[4:])
-        shown += f"<br>and {len(names) - 4} more" if len(names) > 40 else f"<br>{more}"
     group = escape(words.freedom(space))
     if space.get("frozen_by"):
         group += f'<br><span class="soft">held back by {escape(str(space["frozen_by"]))}</span>'
+    if space.get("permuted_with"):
+        group += (
+            f'<br><span class="soft">a further scaling of the units of {escape(str(space["permuted_with"]))}</span>'
+        )
     if space.get("within") is not None:
         group += f'<br><span class="soft">inside space {escape(str(space["within"]))}</span>'
+    known = "–" if space.get("permuted_with") else words.identifiability(space)
     return (
         f'<tr><td>{_chip(space)}</td><td class="n">{size}</td><td>{group}</td>'
-        f"<td>{escape(space['activation'] or '–')}</td><td>{escape(words.identifiability(space))}</td>"
-        f'<td class="small">{shown}</td></tr>'
+        f"<td>{escape(space['activation'] or '–')}</td><td>{escape(known)}</td>"
+        f'<td class="weights">{_weights(space)}</td></tr>'
     )
+
+
+def _weights(space: Mapping[str, Any], most: int = 3) -> str:
+    """The weights that carry a space, the first few in sight and the rest a click away."""
+    lines = [f"<code>{escape(entry['name'])} axis {entry['axis']}</code>" for entry in space["weights"]]
+    if len(lines) <= most + 1:
+        return "<br>".join(lines)
+    rest = "<br>".join(lines[most:])
+    shown = "<br>".join(lines[:most])
+    return f"{shown}<details><summary>and {len(lines) - most} more</summary>{rest}</details>"
 
 
 def _chip(space: Mapping[str, Any]) -> str:
@@ -123,8 +138,8 @@ def _chip(space: Mapping[str, Any]) -> str:
 
 def units(report: Report, closest: Mapping[str, str]) -> str:
     """Every unit, neighbours of one kind folded; `closest` holds a sentence per space about its most alike units."""
-    parts = [_unit_block(space, report["redundant"], closest) for space in report["spaces"][:DETAILS]]
-    left = len(report["spaces"]) - len(parts)
+    parts = [_unit_block(space, report["redundant"], closest) for space in own_spaces(report)[:DETAILS]]
+    left = len(own_spaces(report)) - len(parts)
     note = (
         f'<p class="soft">{left:,} more spaces are not listed here; inspect --json has them all.</p>'
         if left > 0

@@ -39,6 +39,8 @@ def freedom(space: Mapping[str, Any]) -> str:
     mixing, scaling = space["mixing"], space["scaling"]
     if mixing == "none" and scaling == "one":
         return "nothing"
+    if mixing == "general_linear" or (mixing == "orthogonal" and scaling == "sign"):
+        return MIXING[mixing]  # which contains the scaling
     parts = [MIXING.get(mixing, mixing) if mixing != "none" else "", SCALING.get(scaling, scaling)]
     return ", ".join(part for part in parts if part)
 

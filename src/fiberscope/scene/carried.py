@@ -55,6 +55,8 @@ def carried(boxes: Sequence[Box], spaces: Sequence[Space]) -> list[tuple[str, ..
     """
     by_axis: dict[tuple[str, int], list[str]] = {}
     for space in spaces:
+        if space.get("permuted_with"):
+            continue  # a further scaling of units that another space already stands for
         for entry in space["weights"]:
             by_axis.setdefault((entry["name"], entry["axis"]), []).append(str(space["id"]))
     out: list[tuple[str, ...]] = []

@@ -80,8 +80,10 @@ def _colour(leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> str:
 def _text(box: Box, net: Network, leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Title and lines of a box: what it does, the weight it writes with, the space it hands on."""
     sample = " × ".join(str(n) for n in box.shape[1:] or box.shape) or "scalar"
-    if box.kind != "op":
-        return box.id, [f"{sample}"]
+    if box.kind == "input":
+        return dict(zip(net.input_names, (spec.name for spec in net.inputs), strict=True))[box.id], [sample]
+    if box.kind == "output":
+        return box.id if len(net.output_nodes) > 1 else "output", [sample]
     names = list(dict.fromkeys(spoken(name) for name in box.operations)) or ["reshape"]
     if box.born and names[0] == "product":
         names[0] = "linear"
@@ -95,7 +97,17 @@ def _text(box: Box, net: Network, leaving: tuple[str, ...], spaces: Mapping[str,
         lines.append(f"spaces {', '.join(leaving[:4])}{', ...' if len(leaving) > 4 else ''}")
     else:
         lines.append(sample)
-    return " · ".join(names[:4]) + (" ..." if len(names) > 4 else ""), lines
+    return _title(names), lines
+
+
+def _title(names: list[str]) -> str:
+    """As many names as fit, in order: 'convolution · batch norm · …'."""
+    title, *rest = names
+    for at, name in enumerate(rest, 1):
+        if len(title) + len(name) + 3 > _WIDEST - 4 * (at < len(rest)):
+            return f"{title} · …"
+        title += f" · {name}"
+    return title
 
 
 def _tooltip(box: Box) -> str:
