@@ -45,7 +45,8 @@ def run_batch(program: Program, run: Run, inputs: Sequence[Tensor]) -> list[Tens
         return [torch.cat(column) for column in zip(*parts, strict=True)]
     group = batch or 1
     chunks = -(-count // group)
-    stacked = [pad(x, chunks * group).reshape(chunks, *spec.shape) for x, spec in zip(inputs, program.inputs, strict=True)]
+    pairs = zip(inputs, program.inputs, strict=True)
+    stacked = [pad(x, chunks * group).reshape(chunks, *spec.shape) for x, spec in pairs]
     parts = [mapped(program, run, [x[i : i + copies] for x in stacked]) for i in range(0, chunks, copies)]
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     if batch:
@@ -63,10 +64,10 @@ def mapped(program: Program, run: Run, stacked: list[Tensor]) -> list[Tensor]:
     """``run`` over axis 0 by ``torch.vmap``, or by a loop where an operator has no batching rule."""
     if stacked[0].shape[0] > 1 and program.memory.get("vmap", True):
         try:
-            return list(torch.vmap(lambda *xs: tuple(run(list(xs))))(*stacked))
+            return list(torch.vmap(lambda *xs: tuple(run([*xs])))(*stacked))
         except RuntimeError:
             program.memory["vmap"] = False
-    parts = [run(list(xs)) for xs in zip(*stacked, strict=True)]
+    parts = [run([x[i] for x in stacked]) for i in range(stacked[0].shape[0])]
     return [torch.stack(column) for column in zip(*parts, strict=True)]
 
 
@@ -114,7 +115,8 @@ def mixes_samples(program: Program, weights: Mapping[str, Tensor]) -> bool:
         return torch.randint(0, high or 2, shape, generator=generator).to(dtype)
 
     first = [sample(s.shape, s.dtype, s.high) for s in program.inputs]
-    second = [torch.cat([x[:1], sample(s.shape, s.dtype, s.high)[1:]]) for x, s in zip(first, program.inputs, strict=True)]
+    other = [sample(s.shape, s.dtype, s.high) for s in program.inputs]
+    second = [torch.cat([x[:1], y[1:]]) for x, y in zip(first, other, strict=True)]
     plan = Plan(program.graph, None)
     results = []
     with torch.no_grad():

@@ -14,13 +14,51 @@ from torch import Tensor, fx
 from fiberscope.errors import WeightError
 
 LINEAR = frozenset(
-    "mm addmm bmm baddbmm mv addmv dot convolution embedding index_select native_layer_norm native_group_norm "
-    "_native_batch_norm_legit_no_training _native_batch_norm_legit mul div _trilinear prelu".split()
+    [
+        "mm",
+        "addmm",
+        "bmm",
+        "baddbmm",
+        "mv",
+        "addmv",
+        "dot",
+        "convolution",
+        "embedding",
+        "index_select",
+        "native_layer_norm",
+        "native_group_norm",
+        "_native_batch_norm_legit_no_training",
+        "_native_batch_norm_legit",
+        "mul",
+        "div",
+        "_trilinear",
+        "prelu",
+    ]
 )
 BIAS = frozenset({"add", "sub", "rsub"})
 CARRIERS = frozenset(
-    "view reshape permute transpose t expand clone alias _to_copy unsqueeze squeeze slice select cat flip neg "
-    "split_with_sizes getitem repeat constant_pad_nd".split()
+    [
+        "view",
+        "reshape",
+        "permute",
+        "transpose",
+        "t",
+        "expand",
+        "clone",
+        "alias",
+        "_to_copy",
+        "unsqueeze",
+        "squeeze",
+        "slice",
+        "select",
+        "cat",
+        "flip",
+        "neg",
+        "split_with_sizes",
+        "getitem",
+        "repeat",
+        "constant_pad_nd",
+    ]
 )
 
 

@@ -45,7 +45,7 @@ def rewritten(node: fx.Node, dtype: torch.dtype | None) -> tuple[tuple[Any, ...]
     args, kwargs = map_aggregate(node.args, swap), map_aggregate(node.kwargs, swap)
     if str(node.target) in SOFTMAXES and len(node.args) > 2:
         args = (*node.args[:2], False)  # half_to_float: meaningless once there is no half
-    return args, kwargs  # type: ignore[return-value]
+    return args, kwargs
 
 
 def batch_norm(
@@ -77,18 +77,18 @@ class Plan:
         for source, user in last_user.items():
             dies.setdefault(user, []).append(source)
         for node in nodes:
-            if node.op == "call_function":
+            if node.op == "call_function" and callable(node.target):
                 args, kwargs = rewritten(node, dtype)
-                function = SUBSTITUTES.get(str(node.target), node.target)  # type: ignore[arg-type]
-                self.steps.append((node, function, args, kwargs, dies.get(node, [])))  # type: ignore[arg-type]
+                function: Callable[..., Any] = SUBSTITUTES.get(str(node.target), node.target)
+                self.steps.append((node, function, args, kwargs, dies.get(node, [])))
 
     def __call__(self, values: dict[fx.Node, Any], outputs: Sequence[fx.Node]) -> list[Tensor]:
         """Evaluate; ``values`` holds every placeholder and is consumed."""
         keep = set(outputs)
         for node, function, args, kwargs, dead in self.steps:
             values[node] = function(
-                *map_arg(args, values.__getitem__),  # type: ignore[misc]
-                **map_arg(kwargs, values.__getitem__),  # type: ignore[arg-type]
+                *map_arg(args, values.__getitem__),
+                **map_arg(kwargs, values.__getitem__),
             )
             for source in dead:
                 if source not in keep:

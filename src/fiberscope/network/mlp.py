@@ -80,9 +80,7 @@ def load_npz(path: Path, *, name: str, max_bytes: int) -> Network:
     module = Perceptron(tensors, text)
     example = torch.zeros(2, tensors["W1"].shape[1], dtype=tensors["W1"].dtype)
     program, weights = build_program(trace(module, (example,)), batched=True, strict=tensors)
-    return Network(
-        program, weights, NpzOrigin(text, tensors, data), name=name, path=path, file_sha256=file_hash(data)
-    )
+    return Network(program, weights, NpzOrigin(text, tensors, data), name=name, path=path, file_sha256=file_hash(data))
 
 
 def read_layers(path: Path, data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], str]:

@@ -240,7 +240,8 @@ class Network:
             old = weights[name]
             tensor = torch.as_tensor(value).detach()
             if tensor.shape != old.shape:
-                raise WeightError(f"{self.name}: weight {given!r} needs shape {list(old.shape)}, got {list(tensor.shape)}")
+                shapes = f"needs shape {list(old.shape)}, got {list(tensor.shape)}"
+                raise WeightError(f"{self.name}: weight {given!r} {shapes}")
             stored = tensor.to(device=old.device, dtype=old.dtype, copy=True).contiguous()
             if not bool(stored.isfinite().all()):
                 raise WeightError(f"{self.name}: {non_finite(given, stored)} as {old.dtype}")

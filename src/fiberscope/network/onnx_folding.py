@@ -49,7 +49,9 @@ def needed_at_load(graph: OnnxGraph) -> set[str]:
     return needed
 
 
-def call_of(node: OnnxNode, opset: int, inputs: list[Tensor | None], known: Mapping[str, np.ndarray], weight: bool) -> Call:
+def call_of(
+    node: OnnxNode, opset: int, inputs: list[Tensor | None], known: Mapping[str, np.ndarray], weight: bool
+) -> Call:
     """The operator call for a node."""
     values = [known.get(name) for name in node.inputs]
     outputs = sum(bool(name) for name in node.outputs)
@@ -93,7 +95,7 @@ def fold(graph: OnnxGraph, shapes: Mapping[str, tuple[int, ...]]) -> Folding:
         with torch.device("cpu" if node.operator in SHAPE_READERS else "meta"):
             call = call_of(node, graph.opset, inputs, arrays, bool(node.inputs) and node.inputs[0] in certain)
             made = evaluate(node, call)
-        for name, value in made.items():
+        for value in made.values():
             if value.numel() > (MAX_FOLDED if static else MAX_ACTIVATION):
                 raise LoadError(f"{graph.path}: {call.where} makes a tensor of {value.numel()} elements; refused")
         if static:
@@ -111,7 +113,9 @@ def fold(graph: OnnxGraph, shapes: Mapping[str, tuple[int, ...]]) -> Folding:
     return Folding(folded, arrays, order, rest, {name: value.shape for name, value in meta.items()})
 
 
-def settle(graph: OnnxGraph, folded: dict[str, Tensor], weights: set[str]) -> tuple[dict[str, Tensor], tuple[OnnxNode, ...]]:
+def settle(
+    graph: OnnxGraph, folded: dict[str, Tensor], weights: set[str]
+) -> tuple[dict[str, Tensor], tuple[OnnxNode, ...]]:
     """Withdraw every folded value that depends on a weight; the nodes that remain to be run, in order."""
     tainted, rest = set(weights), []
     for node in graph.nodes:

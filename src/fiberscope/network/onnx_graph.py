@@ -55,7 +55,8 @@ def attribute(path: Path, proto: Any, max_bytes: int) -> Any:
     """The Python value of one attribute."""
     name = ATTRIBUTE.get(proto.type)
     if name is None or proto.ref_attr_name:
-        raise UnsupportedOperatorError(f"{path}: attribute {proto.name!r} holds a graph or sparse tensor: not supported")
+        what = "holds a graph or a sparse tensor: not supported"
+        raise UnsupportedOperatorError(f"{path}: attribute {proto.name!r} {what}")
     value = getattr(proto, name)
     if name == "t":
         return decode(path, value, max_bytes)[0]

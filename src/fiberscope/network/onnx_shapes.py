@@ -16,9 +16,7 @@ IMAGE_SIZES = ((32, 64), (48, 96), (64, 128), (48, 192), (224, 224), (1, 1))
 SEQUENCE_SIZES = ((7, 11), (8, 16), (16, 16), (1, 1))
 
 
-def candidates(
-    graph: OnnxGraph, given: Mapping[str, Sequence[int]] | None
-) -> Iterator[dict[str, tuple[int, ...]]]:
+def candidates(graph: OnnxGraph, given: Mapping[str, Sequence[int]] | None) -> Iterator[dict[str, tuple[int, ...]]]:
     """Assignments of shapes to inputs, in the order in which to try them.
 
     Errors: :class:`LoadError` when ``given`` names no input or contradicts a fixed size.
@@ -33,8 +31,10 @@ def candidates(
     seen = set()
     for choice in range(len(IMAGE_SIZES) if inner else 1):
         for batch in (2, 1) if symbolic else (2,):
-            shapes = {item.name: shape_of(graph, item.dims, given.get(item.name), item.name, batch, choice)
-                      for item in graph.inputs}
+            shapes = {
+                item.name: shape_of(graph, item.dims, given.get(item.name), item.name, batch, choice)
+                for item in graph.inputs
+            }
             key = tuple(shapes.values())
             if key not in seen:
                 seen.add(key)

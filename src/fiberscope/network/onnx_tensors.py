@@ -25,7 +25,7 @@ FIELDS: dict[int, str] = {
     7: "int64_data",
     12: "uint64_data",
     13: "uint64_data",
-    **{code: "int32_data" for code in (2, 3, 4, 5, 6, 9, 10, 16)},
+    **dict.fromkeys((2, 3, 4, 5, 6, 9, 10, 16), "int32_data"),
 }
 BITS = {torch.bfloat16: torch.int16, torch.float16: torch.int16}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -60,14 +61,14 @@ def merge_aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
         key = storage_key(tensor)
         canonical[name] = first.setdefault(key, name)
         if canonical[name] == name:
-            start = tensor.storage_offset()
+            start = int(tensor.storage_offset())
             reach = sum((size - 1) * abs(step) for size, step in zip(tensor.shape, tensor.stride(), strict=True))
-            spans.setdefault(key[0], []).append((start, start + reach + 1, name))
+            spans.setdefault(key[0], []).append((start, start + int(reach) + 1, name))
     for ranges in spans.values():
         ranges.sort()
-        for (_, stop, left), (start, _, right) in zip(ranges, ranges[1:], strict=False):
+        for (_, stop, left), (start, _, right) in pairwise(ranges):
             if start < stop:
-                raise LoadError(f"weights {left!r} and {right!r} overlap in memory as different views; clone one of them")
+                raise LoadError(f"weights {left!r} and {right!r} share memory as different views; clone one of them")
     return canonical
 
 
@@ -80,7 +81,7 @@ def build_program(
     they are used (the parameters of a module).
     """
     graph, signature = exported.graph, exported.graph_signature
-    names = names or {}
+    names = dict(names or {})
     persistent = {n: t.detach() for n, t in exported.state_dict.items() if t.is_floating_point() or t.is_complex()}
     canonical = merge_aliases(persistent)
     placeholders = {node.name: node for node in graph.nodes if node.op == "placeholder"}
@@ -114,7 +115,7 @@ def build_program(
         constants[placeholder] = weights[weight_of.pop(placeholder)]
     for name in masks:
         del weights[name]
-    rename = {name: names.get(name, name) for name in persistent}
+    rename: dict[str, str] = {name: names.get(name, name) for name in persistent}
     outputs = output_nodes(exported)
     program = Program(
         graph=graph,

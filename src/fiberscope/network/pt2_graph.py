@@ -32,12 +32,12 @@ DTYPES: dict[int, torch.dtype] = {
     13: torch.bfloat16,
 }
 FORMATS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
-PLAIN = frozenset("as_int as_bool as_string as_ints as_bools as_strings as_int_lists".split())
-FORBIDDEN = frozenset("from_file _print record_stream set_data _test_string_default".split())
+PLAIN = frozenset(["as_int", "as_bool", "as_string", "as_ints", "as_bools", "as_strings", "as_int_lists"])
+FORBIDDEN = frozenset(["from_file", "_print", "record_stream", "set_data", "_test_string_default"])
 ASSERTIONS = ("_assert", "sym_constrain", "_functional_assert", "_functional_sym_constrain", "_linalg_check")
 NUMBERS: dict[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(operator, name)
-    for name in "add sub mul floordiv mod neg eq ne le lt ge gt pos".split()
+    for name in ["add", "sub", "mul", "floordiv", "mod", "neg", "eq", "ne", "le", "lt", "ge", "gt", "pos"]
 }
 
 

@@ -9,10 +9,20 @@ from torch import Tensor, fx
 
 CARRIERS = frozenset(
     f"aten.{name}"
-    for name in (
-        "_to_copy.default alias.default clone.default view.default unsqueeze.default squeeze.dims squeeze.dim "
-        "expand.default permute.default slice.Tensor select.int _unsafe_view.default"
-    ).split()
+    for name in [
+        "_to_copy.default",
+        "alias.default",
+        "clone.default",
+        "view.default",
+        "unsqueeze.default",
+        "squeeze.dims",
+        "squeeze.dim",
+        "expand.default",
+        "permute.default",
+        "slice.Tensor",
+        "select.int",
+        "_unsafe_view.default",
+    ]
 )
 
 
@@ -50,7 +60,8 @@ def integer_range(node: fx.Node, constants: Mapping[str, Tensor]) -> tuple[int |
 
 def rows(table: object, axis: object) -> int:
     """The size of a table along an axis."""
-    assert isinstance(table, fx.Node) and isinstance(axis, int)
+    assert isinstance(table, fx.Node)
+    assert isinstance(axis, int)
     return int(table.meta["val"].shape[axis])
 
 

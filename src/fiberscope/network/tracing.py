@@ -20,7 +20,9 @@ from torch.export.graph_signature import OutputKind
 
 from fiberscope.errors import FiberscopeError, LoadError
 
-ASSERTIONS = frozenset({"aten._assert_tensor_metadata.default", "aten._assert_scalar.default", "aten._assert_async.msg"})
+ASSERTIONS = frozenset(
+    {"aten._assert_tensor_metadata.default", "aten._assert_scalar.default", "aten._assert_async.msg"}
+)
 
 
 @functools.cache

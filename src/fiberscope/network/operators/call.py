@@ -117,10 +117,10 @@ class Call:
         x = self[index]
         known = self.known[index]
         others = [(t, k) for i, (t, k) in enumerate(zip(self.inputs, self.known, strict=True)) if i != index]
-        if known is not None and known.size == 1:
-            if any(k is None and t is not None and t.ndim >= known.ndim for t, k in others):
-                return known.item()
-        return x
+        if known is None or known.size != 1:
+            return x
+        beside = any(k is None and t is not None and t.ndim >= known.ndim for t, k in others)
+        return known.item() if beside else x
 
     def unsupported(self, what: str) -> UnsupportedOperatorError:
         """The error for a variant of an operator that is not read."""

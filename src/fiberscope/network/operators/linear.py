@@ -37,7 +37,9 @@ def einsum(call: Call) -> Tensor:
     return torch.einsum(call.attributes["equation"], *[x for x in call.inputs if x is not None])
 
 
-def padding(call: Call, spatial: tuple[int, ...], kernel: list[int], strides: list[int], dilations: list[int]) -> list[int]:
+def padding(
+    call: Call, spatial: tuple[int, ...], kernel: list[int], strides: list[int], dilations: list[int]
+) -> list[int]:
     """ONNX padding (all begins, then all ends) with ``auto_pad`` worked out."""
     rank = len(spatial)
     mode = call.attributes.get("auto_pad", "NOTSET")
