@@ -1,0 +1,434 @@
+"""Networks that are affine maps alternating with elementwise activations: f = A_L o rho o ... o rho o A_1, exactly.
+
+Every value of the core graph is `tree(z)`: an elementwise expression of an affine map z of the latest activation layer.
+Verbatim weights stay float64; the first real arithmetic on a number makes it an fmpq.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from flint import fmpq
+
+from .core import MOVES, Graph, Node, apply_move
+from .exact import MAX_EXACT, exact, parse_rational, rational, unit_in_last_place
+from .laws import exact_value, law
+from .model import Model
+from .report import Reject, need
+
+Tree = tuple  # ("x",) | ("lit", "p/q") | ("map", function, parameters, tree) | ("add" | "mul", tree, tree)
+X: Tree = ("x",)
+
+
+@dataclass
+class Layer:
+    """z = W h + b and the activation that follows (None after the last); ulp arrays are 0 for computed numbers."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    weight_ulp: np.ndarray
+    bias_ulp: np.ndarray
+    activation: Tree | None
+
+
+@dataclass
+class Chain:
+    """Layers from input to output; n_in and n_out count flat numbers of one sample."""
+
+    layers: list[Layer]
+    cache: dict = field(default_factory=dict)
+
+    @property
+    def n_in(self) -> int:
+        return self.layers[0].weight.shape[1]
+
+    @property
+    def n_out(self) -> int:
+        return self.layers[-1].weight.shape[0]
+
+
+@dataclass(eq=False)
+class Affine:
+    """z.flat[i] = sum_j A[i, j] h_j + c[i]; `pick` stands for a 0/1 matrix (z.flat[i] = h[pick[i]])."""
+
+    layer: int
+    shape: tuple[int, ...]
+    pick: np.ndarray | None
+    a: np.ndarray | None
+    c: np.ndarray
+    ua: np.ndarray | None
+    uc: np.ndarray
+
+    def matrix(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """A and its ulps, dense."""
+        if self.a is not None and self.ua is not None:
+            return self.a, self.ua
+        assert self.pick is not None
+        need(len(self.pick) * width <= MAX_EXACT, "the affine map is too large to write out")
+        dense = np.zeros((len(self.pick), width))
+        dense[np.arange(len(self.pick)), self.pick] = 1.0
+        return dense, np.zeros_like(dense)
+
+
+@dataclass(eq=False)
+class Expression:
+    """An elementwise tree of an affine base."""
+
+    tree: Tree
+    base: Affine
+    size: int = 1
+
+
+@dataclass(eq=False)
+class Constant:
+    """Numbers that depend on no input, with the ulps of those that are verbatim weights."""
+
+    value: np.ndarray
+    ulp: np.ndarray
+
+
+def plus(x, ux, y, uy):
+    """x + y without rounding: numbers stay verbatim where the other is zero."""
+    x, y, ux, uy = np.broadcast_arrays(x, y, ux, uy)
+    both = (x != 0) & (y != 0)
+    if not both.any():
+        keep = x != 0
+        kind = object if object in (x.dtype, y.dtype) else np.float64
+        return np.where(keep, x, y).astype(kind), np.where(keep, ux, uy)
+    return exact(x) + exact(y), np.where(both, 0.0, np.where(x != 0, ux, uy))
+
+
+def times(x, ux, y, uy):
+    """x * y without rounding: numbers stay verbatim where the other is one."""
+    x, y, ux, uy = np.broadcast_arrays(x, y, ux, uy)
+    easy = (x == 1) | (y == 1) | (x == 0) | (y == 0) | (x == -1) | (y == -1)
+    ulp = np.where((y == 1) | (y == -1), ux, np.where((x == 1) | (x == -1), uy, 0.0))
+    if easy.all() and object not in (x.dtype, y.dtype):
+        return x * y, ulp
+    return exact(x) * exact(y), ulp
+
+
+def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Matrix product without rounding."""
+    if not np.any(x != 0) or not np.any(y != 0):
+        return np.zeros((*x.shape[:-1], y.shape[-1]))
+    need(math.prod(x.shape) * y.shape[-1] <= MAX_EXACT, "too much exact arithmetic")
+    return np.dot(exact(x), exact(y))
+
+
+class Builder:
+    """Walks a core graph once."""
+
+    def __init__(self, graph: Graph, model: Model):
+        self.g, self.model = graph, model
+        self.layers: list[Layer] = []
+        self.widths = [sum(math.prod(graph.shape(v)) for v in graph.inputs)]
+        self.values: dict[int, Expression | Constant] = {}
+        self.opened: dict[int, Affine] = {}  # by identity of the expression; `keep` holds what identities refer to
+        self.moves: dict[tuple, Affine] = {}
+        self.keep: list = []
+
+    def affine(self, e: Expression) -> Affine:
+        """The expression as an affine map of the newest layer; a nonlinear tree opens a new layer."""
+        if e.tree == X:
+            return e.base
+        if id(e) in self.opened:
+            return self.opened[id(e)]
+        scaled = self.affine_tree(e.tree, e.base)
+        if scaled is None:
+            need(e.base.layer == len(self.layers), "an activation is used across layers: not a chain")
+            a, ua = e.base.matrix(self.widths[-1])
+            self.layers.append(Layer(a, e.base.c, ua, e.base.uc, e.tree))
+            n = len(e.base.c)
+            self.widths.append(n)
+            zero = np.zeros(n)
+            scaled = Affine(len(self.layers), e.base.shape, np.arange(n), None, zero, None, zero)
+        self.opened[id(e)] = scaled
+        self.keep.append(e)
+        return scaled
+
+    def affine_tree(self, tree: Tree, base: Affine) -> Affine | None:
+        """slope * z + offset if the tree is that, else None."""
+        line = line_of(tree)
+        if line is None:
+            return None
+        slope, offset = (np.array(v, dtype=object) for v in line)
+        return self.shifted(self.scaled(base, slope, np.zeros(())), offset, np.zeros(()))
+
+    def scaled(self, z: Affine, k: np.ndarray, uk: np.ndarray) -> Affine:
+        k, uk = (np.broadcast_to(v, z.shape).reshape(-1) for v in (k, uk))
+        a, ua = z.matrix(self.widths[z.layer])
+        a, ua = times(a, ua, k[:, None], uk[:, None])
+        return Affine(z.layer, z.shape, None, a, *self.swap(times(z.c, z.uc, k, uk), ua))
+
+    @staticmethod
+    def swap(pair, ua):
+        return pair[0], ua, pair[1]
+
+    def shifted(self, z: Affine, k: np.ndarray, uk: np.ndarray) -> Affine:
+        k, uk = (np.broadcast_to(v, z.shape).reshape(-1) for v in (k, uk))
+        c, uc = plus(z.c, z.uc, k, uk)
+        return Affine(z.layer, z.shape, z.pick, z.a, c, z.ua, uc)
+
+    def take(self, z: Affine, index: np.ndarray) -> Affine:
+        """The entries at flat positions `index` (any shape)."""
+        flat = index.reshape(-1)
+        pick = None if z.pick is None else z.pick[flat]
+        a, ua = (None, None) if z.a is None or z.ua is None else (z.a[flat], z.ua[flat])
+        return Affine(z.layer, index.shape, pick, a, z.c[flat], ua, z.uc[flat])
+
+    def join(self, parts: list[Affine], shape: tuple[int, ...], index: np.ndarray) -> Affine:
+        """Affine maps of one layer stacked, then reordered by `index`."""
+        need(len({p.layer for p in parts}) == 1, "values of different layers are joined: not a chain")
+        c, uc = (np.concatenate([getattr(p, k) for p in parts]) for k in ("c", "uc"))
+        if all(p.pick is not None for p in parts):
+            pick = np.concatenate([p.pick for p in parts if p.pick is not None])
+            return self.take(Affine(parts[0].layer, c.shape, pick, None, c, None, uc), index.reshape(shape))
+        pairs = [p.matrix(self.widths[p.layer]) for p in parts]
+        a, ua = (np.concatenate([p[i] for p in pairs]) for i in (0, 1))
+        return self.take(Affine(parts[0].layer, c.shape, None, a, c, ua, uc), index.reshape(shape))
+
+    def right_product(self, z: Affine, w: np.ndarray, uw: np.ndarray) -> Affine:
+        """z[..., k] @ w[k, m]."""
+        k, m = w.shape
+        lead = z.shape[:-1]
+        rows, width = math.prod(lead), self.widths[z.layer]
+        need(rows * m * width <= MAX_EXACT, "the affine map is too large to write out")
+        c, uc = np.zeros(rows * m), np.zeros(rows * m)
+        if np.any(z.c != 0):
+            c = dot(z.c.reshape(rows, k), w).reshape(-1)
+        if z.pick is not None and all(len(set(p)) == k for p in z.pick.reshape(rows, k).tolist()):
+            pick = z.pick.reshape(rows, k)
+            a, ua = np.zeros((rows, m, width), dtype=w.dtype), np.zeros((rows, m, width))
+            if w.dtype == object:
+                a[:] = fmpq(0)
+            for r in range(rows):
+                a[r][:, pick[r]], ua[r][:, pick[r]] = w.T, uw.T
+        else:
+            dense, _ = z.matrix(width)
+            a = np.stack([dot(w.T, block) for block in dense.reshape(rows, k, width)])
+            ua = np.zeros(a.shape)
+        return Affine(z.layer, (*lead, m), None, a.reshape(rows * m, width), c, ua.reshape(rows * m, width), uc)
+
+    def run(self) -> Chain:
+        live = reachable(self.g)
+        for v in live:
+            self.values[v] = self.step(v, self.g.nodes[v])
+        outputs: list[Affine] = []
+        for v in self.g.outputs:
+            e = self.values[v]
+            need(isinstance(e, Expression), "an output does not depend on the input")
+            assert isinstance(e, Expression)
+            outputs.append(self.affine(e))
+        total = sum(len(z.c) for z in outputs)
+        z = self.join(outputs, (total,), np.arange(total))
+        need(z.layer == len(self.layers), "an output is taken before the last layer: not a chain")
+        a, ua = z.matrix(self.widths[-1])
+        self.layers.append(Layer(a, z.c, ua, z.uc, None))
+        return Chain(self.layers)
+
+    def step(self, v: int, node: Node) -> Expression | Constant:
+        args = [self.values[i] for i in node.args]
+        if node.op == "input":
+            before = sum(math.prod(self.g.shape(i)) for i in self.g.inputs[: node.attrs[0]])
+            n = math.prod(self.g.shape(v))
+            zero = np.zeros(n)
+            return Expression(X, Affine(0, self.g.shape(v), before + np.arange(n), None, zero, None, zero))
+        if node.op == "array":
+            array = self.g.arrays[node.attrs[0]]
+            need(array.size <= MAX_EXACT and np.all(np.isfinite(array)), f"{node.attrs[0][:80]}: not finite or too large")
+            stored = array.dtype.kind == "f"
+            dtype = self.model.dtypes.get(node.attrs[0], array.dtype.name)
+            ulp = unit_in_last_place(array, dtype) if stored else np.zeros(array.shape)
+            return Constant(array.astype(np.float64), ulp)
+        if node.op == "lit":
+            value = np.array(float.fromhex(node.attrs[0]))
+            need(np.isfinite(value), "an infinite constant")
+            return Constant(value, np.zeros(()))
+        if node.op in MOVES:
+            (e,) = args
+            if isinstance(e, Constant):
+                return Constant(apply_move(node, e.value), apply_move(node, e.ulp))
+            shape = self.g.shape(node.args[0])
+            index = apply_move(node, np.arange(math.prod(shape)).reshape(shape))
+            return Expression(e.tree, self.moved(e.base, index, v, node.args[0]), e.size)
+        if node.op == "map":
+            return self.map(node, args[0])
+        if node.op in ("add", "mul"):
+            return self.combine(node.op, node, args)
+        if node.op == "matmul":
+            return self.matmul(node, args)
+        if node.op == "cat":
+            parts = [self.affine(e) if isinstance(e, Expression) else None for e in args]
+            need(all(parts), "a constant is concatenated")
+            good = [p for p in parts if p is not None]
+            sizes = np.cumsum([0] + [len(p.c) for p in good])
+            blocks = [np.arange(s, s + len(p.c)).reshape(p.shape) for s, p in zip(sizes, good, strict=False)]
+            return Expression(X, self.join(good, self.g.shape(v), np.concatenate(blocks, node.attrs[0])))
+        raise Reject(f"not a chain: {self.g.notes.get(v, node.op)}")
+
+    def moved(self, base: Affine, index: np.ndarray, v: int, source: int) -> Affine:
+        key = (id(base), index.shape, index.tobytes())
+        if key not in self.moves:
+            self.moves[key] = self.take(base, index)
+            self.keep.append(base)
+        return self.moves[key]
+
+    def map(self, node: Node, e: Expression | Constant) -> Expression | Constant:
+        function, *parameters = node.attrs
+        if isinstance(e, Expression):
+            need(e.size < 300, "an activation built of too many parts")
+            return Expression(("map", function, tuple(parameters), e.tree), e.base, e.size + 1)
+        if function == "neg":
+            return Constant(-e.value, e.ulp)
+        values = [exact_value(function, tuple(parameters), rational(x)) for x in e.value.reshape(-1)]
+        need(all(x is not None for x in values), f"{function} of a constant is not rational")
+        out = np.empty(e.value.shape, dtype=object)
+        out.reshape(-1)[:] = values
+        return Constant(out, np.zeros(out.shape))
+
+    def combine(self, op: str, node: Node, args: list) -> Expression | Constant:
+        x, y = args
+        rule = plus if op == "add" else times
+        if isinstance(x, Constant) and isinstance(y, Constant):
+            return Constant(*rule(x.value, x.ulp, y.value, y.ulp))
+        if isinstance(x, Constant):
+            x, y = y, x
+        assert isinstance(x, Expression)
+        if isinstance(y, Expression):
+            if x.base is y.base:
+                need(x.size + y.size < 300, "an activation built of too many parts")
+                return Expression((op, *sorted((x.tree, y.tree), key=repr)), x.base, x.size + y.size + 1)
+            need(op == "add", "a product of two different values: not a chain")
+            p, q = self.affine(x), self.affine(y)
+            p, q = self.affine(x), self.affine(y)
+            need(p.layer == q.layer and p.shape == q.shape, "values of different layers or shapes are added: not a chain")
+            (a, ua), (b, ub) = (z.matrix(self.widths[z.layer]) for z in (p, q))
+            a, ua = plus(a, ua, b, ub)
+            return Expression(X, Affine(p.layer, p.shape, None, a, *self.swap(plus(p.c, p.uc, q.c, q.uc), ua)))
+        stored = self.g.nodes[node.args[1] if args[1] is y else node.args[0]].op == "array"
+        if y.value.size == 1 and (len(x.base.c) > 1 or not stored) and node.shape == x.base.shape:
+            lit = ("lit", str(rational(y.value.reshape(-1)[0])))
+            return Expression((op, *sorted((x.tree, lit), key=repr)), x.base, x.size + 1)
+        z = self.affine(x)
+        if node.shape != z.shape:
+            assert node.shape is not None
+            index = np.broadcast_to(np.arange(len(z.c)).reshape(z.shape), node.shape)
+            z = self.take(z, index)
+        return Expression(X, (self.shifted if op == "add" else self.scaled)(z, y.value, y.ulp))
+
+    def matmul(self, node: Node, args: list) -> Expression | Constant:
+        x, y = args
+        if isinstance(x, Constant) and isinstance(y, Constant):
+            need(x.value.ndim == y.value.ndim == 2, "a product of constant stacks")
+            return Constant(dot(x.value, y.value), np.zeros((x.value.shape[0], y.value.shape[1])))
+        need(isinstance(x, Constant) != isinstance(y, Constant), "a product of two values: not a chain")
+        constant, other = (x, y) if isinstance(x, Constant) else (y, x)
+        w, uw = constant.value, constant.ulp
+        w, uw = (v.reshape(v.shape[-2:]) if math.prod(v.shape[:-2]) == 1 else v for v in (w, uw))
+        need(w.ndim == 2, "a product with a stack of matrices: not a chain")
+        assert isinstance(other, Expression) and node.shape is not None
+        z = self.affine(other)
+        if constant is y:
+            out = self.right_product(z, w, uw)
+        else:  # w z = (z^T w^T)^T
+            turned = self.turn(z)
+            out = self.turn(self.right_product(turned, w.T, uw.T))
+        out.shape = node.shape
+        return Expression(X, out)
+
+    def turn(self, z: Affine) -> Affine:
+        return self.take(z, np.arange(len(z.c)).reshape(z.shape).swapaxes(-1, -2))
+
+
+def line_of(tree: Tree) -> tuple[fmpq, fmpq] | None:
+    """(slope, offset) if the tree is slope * x + offset with slope != 0 built of add, mul, neg and numbers."""
+    if tree == X:
+        return fmpq(1), fmpq(0)
+    if tree[0] == "map":
+        inner = line_of(tree[3])
+        return (-inner[0], -inner[1]) if tree[1] == "neg" and inner is not None else None
+    if tree[0] in ("add", "mul"):
+        numbers = [t for t in tree[1:] if t[0] == "lit"]
+        rest = [t for t in tree[1:] if t[0] != "lit"]
+        if len(numbers) == 1:
+            inner, k = line_of(rest[0]), parse_rational(numbers[0][1])
+            if inner is not None:
+                return (inner[0], inner[1] + k) if tree[0] == "add" else (inner[0] * k, inner[1] * k)
+    return None
+
+
+def tree_law(tree: Tree, s: fmpq) -> fmpq | None:
+    """lambda with tree(s t) = lambda tree(t) for all t, derived part by part; None if none follows."""
+    if tree == X:
+        return s
+    if tree[0] == "lit":
+        return fmpq(1)
+    if tree[0] == "map":
+        inner = tree_law(tree[3], s)
+        return None if inner is None else law(tree[1], tree[2], inner)
+    left, right = tree_law(tree[1], s), tree_law(tree[2], s)
+    if left is None or right is None:
+        return None
+    if tree[0] == "mul":
+        return left * right
+    return left if left == right else None
+
+
+def tree_value(tree: Tree, t: fmpq) -> fmpq | None:
+    """tree(t) if it is rational and simple, else None."""
+    if tree == X:
+        return t
+    if tree[0] == "lit":
+        return parse_rational(tree[1])
+    if tree[0] == "map":
+        inner = tree_value(tree[3], t)
+        return None if inner is None else exact_value(tree[1], tree[2], inner)
+    left, right = tree_value(tree[1], t), tree_value(tree[2], t)
+    if left is None or right is None:
+        return None
+    return left + right if tree[0] == "add" else left * right
+
+
+def reachable(g: Graph) -> list[int]:
+    """The values that the outputs need, in order."""
+    seen, stack = set(), list(g.outputs)
+    while stack:
+        v = stack.pop()
+        if v not in seen:
+            seen.add(v)
+            stack += g.nodes[v].args
+    return sorted(seen)
+
+
+def per_sample(chain: Chain, batch: int) -> Chain:
+    """The chain of one sample, if every layer acts on `batch` samples alike and apart: W = I (x) W', b = 1 (x) b'."""
+    layers = []
+    for layer in chain.layers:
+        (m, n), b = layer.weight.shape, batch
+        need(m % b == 0 and n % b == 0, "the layers do not split into samples")
+        w = layer.weight.reshape(b, m // b, b, n // b)
+        bias = layer.bias.reshape(b, m // b)
+        first, rest = w[0, :, 0, :], bias[0]
+        for i in range(b):
+            need(np.all(bias[i] == rest), "samples are treated differently")
+            for j in range(b):
+                need(np.all(w[i, :, j, :] == (first if i == j else 0)), "samples are mixed")
+        ulps = layer.weight_ulp.reshape(b, m // b, b, n // b)[0, :, 0, :], layer.bias_ulp.reshape(b, m // b)[0]
+        layers.append(Layer(first, rest, *ulps, layer.activation))
+    return Chain(layers)
+
+
+def chain_of(graph: Graph, model: Model) -> Chain:
+    """The chain of a core graph (Reject if it is none); a traced batch of samples is reduced to one sample."""
+    chain = Builder(graph, model).run()
+    shapes = [s for _, s in model.inputs]
+    lead = {s[0] for s in shapes if len(s) > 1}
+    if model.batched is not False and len(lead) == 1 and all(len(s) > 1 for s in shapes) and (batch := lead.pop()) > 1:
+        try:
+            return per_sample(chain, batch)
+        except Reject:
+            need(model.batched is None, "the samples of a batch are not treated alike")
+    return chain

@@ -1,0 +1,467 @@
+"""Monomial transformations of tensors, pushed forward through the core operations.
+
+b's tensor is a's with its entries moved and scaled: y_b[i] = f[i] * y_a[p[i]]. A transformation is a set of disjoint
+blocks of axes; a block holds p (flat positions inside the block) and f (non-zero rationals) as arrays over its axes.
+Axes outside all blocks are untouched. Every rule returns the transformation of the result or raises Reject.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from flint import fmpq
+
+from .core import Graph, Node
+from .laws import law
+from .report import Reject, need
+
+MAX_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """p and f over the axes of one block (ascending axis numbers)."""
+
+    p: np.ndarray
+    f: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Monomial:
+    """The transformation of one tensor; no blocks and factor 1 is the identity."""
+
+    blocks: dict[tuple[int, ...], Block] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> bool:
+        return not self.blocks
+
+    def touching(self, axes) -> list[tuple[int, ...]]:
+        return [k for k in self.blocks if set(k) & set(axes)]
+
+
+def ones(shape) -> np.ndarray:
+    out = np.empty(shape, dtype=object)
+    out[...] = fmpq(1)
+    return out
+
+
+def places(shape) -> np.ndarray:
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def trivial(block: Block) -> bool:
+    return bool(np.array_equal(block.p, places(block.p.shape)) and np.all(block.f == 1))
+
+
+def clean(blocks: dict[tuple[int, ...], Block]) -> Monomial:
+    """Drop identity blocks; what stays must be a permutation with non-zero factors."""
+    out = {}
+    for axes, block in blocks.items():
+        if not trivial(block):
+            count = np.bincount(block.p.reshape(-1), minlength=block.p.size)
+            need(len(count) == block.p.size and np.all(count == 1) and np.all(block.f != 0), "not an invertible change of axes")
+            out[axes] = block
+    return Monomial(out)
+
+
+def merged(m: Monomial, axes: tuple[int, ...], shape: tuple[int, ...]) -> Block:
+    """The transformation on a set of axes that no block leaves."""
+    size = tuple(shape[a] for a in axes)
+    need(math.prod(size) <= MAX_BLOCK, "a transformation on too many entries")
+    coordinate = dict(zip(axes, np.indices(size, sparse=True), strict=True)) if axes else {}
+    target = {a: np.broadcast_to(coordinate[a], size) for a in axes}
+    f = ones(size)
+    for key in m.touching(axes):
+        need(set(key) <= set(axes), "two axes are transformed together")
+        block = m.blocks[key]
+        index = tuple(coordinate[a] for a in key)
+        moved = np.unravel_index(block.p[index], block.p.shape)
+        for a, where in zip(key, moved, strict=True):
+            target[a] = np.broadcast_to(where, size)
+        f = f * np.broadcast_to(block.f[index], size)
+    p = np.ravel_multi_index(tuple(target[a] for a in axes), size) if axes else np.zeros((), dtype=np.int64)
+    return Block(p, f)
+
+
+def equal(x: Block, y: Block) -> bool:
+    return np.array_equal(x.p, y.p) and bool(np.all(x.f == y.f))
+
+
+def closure(ms: list[Monomial], axes) -> list[tuple[int, ...]]:
+    """The finest partition of the touched axes into sets that no block of any operand leaves."""
+    groups: list[set[int]] = []
+    for m in ms:
+        for key in m.blocks:
+            if set(key) & set(axes):
+                joined = set(key)
+                rest = []
+                for group in groups:
+                    if group & joined:
+                        joined |= group
+                    else:
+                        rest.append(group)
+                groups = [*rest, joined]
+    return [tuple(sorted(g)) for g in groups]
+
+
+def lifted(m: Monomial, shape: tuple[int, ...], rank: int) -> Monomial:
+    """Axis numbers after broadcasting to `rank` axes."""
+    shift = rank - len(shape)
+    return Monomial({tuple(a + shift for a in k): b for k, b in m.blocks.items()})
+
+
+def elementwise(op: str, args: list[Monomial], shapes: list[tuple[int, ...]], out: tuple[int, ...]) -> Monomial:
+    """add, max, min: equal transformations; mul: equal moves, factors multiply; max and min: positive factors."""
+    rank = len(out)
+    full = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
+    args = [lifted(m, s, rank) for m, s in zip(args, shapes, strict=True)]
+    blocks = {}
+    for axes in closure(args, range(rank)):
+        size = tuple(out[a] for a in axes)
+        need(math.prod(size) <= MAX_BLOCK, "a transformation on too many entries")
+        grid = np.indices(size)
+        target = [g for g in grid]
+        parts = []
+        for m, shape in zip(args, full, strict=True):
+            block = merged(m, axes, shape)
+            index = tuple(g if shape[a] == size[i] else np.zeros_like(g) for i, (g, a) in enumerate(zip(grid, axes, strict=True)))
+            moved = np.unravel_index(block.p[index], block.p.shape) if axes else ()
+            parts.append((moved, block.f[index], [shape[a] == size[i] for i, a in enumerate(axes)]))
+            for i, own in enumerate(parts[-1][2]):
+                if own and size[i] > 1 and not np.array_equal(moved[i], grid[i]):
+                    target[i] = moved[i]
+        for moved, _, own in parts:
+            need(all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o), "the operands are permuted differently")
+        factors = [f for _, f, _ in parts]
+        if op == "mul":
+            f = factors[0] * factors[1]
+        else:
+            need(all(np.all(g == factors[0]) for g in factors[1:]), "the operands are scaled differently")
+            f = factors[0]
+            need(op == "add" or np.all(f > 0), "a maximum of negative multiples")
+        blocks[axes] = Block(np.ravel_multi_index(tuple(target), size), f)
+    return clean(blocks)
+
+
+def apply_law(m: Monomial, function: str, parameters: tuple[str, ...], shape: tuple[int, ...]) -> Monomial:
+    """An activation: factors of different blocks meet in one entry, so they are joined unless the law is multiplicative."""
+    if len(m.blocks) > 1 and any(np.any(b.f != 1) for b in m.blocks.values()):
+        axes = tuple(sorted(a for k, b in m.blocks.items() if np.any(b.f != 1) for a in k))
+        rest = {k: b for k, b in m.blocks.items() if not set(k) & set(axes)}
+        m = Monomial({**rest, axes: merged(m, axes, shape)})
+    table: dict = {}
+    blocks = {}
+    for axes, block in m.blocks.items():
+        f = np.empty(block.f.shape, dtype=object)
+        for i, s in enumerate(block.f.reshape(-1)):
+            key = (int(s.p), int(s.q))
+            if key not in table:
+                table[key] = law(function, parameters, s)
+                need(table[key] is not None, f"{function} does not let the factor {s} pass")
+            f.reshape(-1)[i] = table[key]
+        blocks[axes] = Block(block.p, f)
+    return clean(blocks)
+
+
+def inverse_of(index: np.ndarray, size: int) -> np.ndarray:
+    """Position of each source place in a move (-1 where it is not kept)."""
+    out = np.full(size, -1, dtype=np.int64)
+    out[index.reshape(-1)] = np.arange(index.size)
+    return out
+
+
+def take(block: Block, axis: int, positions: tuple[int, ...]) -> Block:
+    """Keep some positions of one axis of a block; they must be permuted among themselves."""
+    index = np.take(places(block.p.shape), positions, axis=axis)
+    need(len(set(positions)) == len(positions), "a transformed axis is repeated")
+    back = inverse_of(index, block.p.size)[block.p.reshape(-1)[index]]
+    need(np.all(back >= 0), "a part of a permuted axis is cut out")
+    return Block(back, block.f.reshape(-1)[index])
+
+
+def move(node: Node, m: Monomial, shape: tuple[int, ...]) -> Monomial:
+    """reshape, permute, expand, take."""
+    if node.op == "permute":
+        place = {a: i for i, a in enumerate(node.attrs[0])}
+        blocks = {}
+        for axes, block in m.blocks.items():
+            order = sorted(range(len(axes)), key=lambda i, k=axes: place[k[i]])
+            moved = np.stack(np.unravel_index(block.p, block.p.shape)) if axes else None
+            assert moved is not None
+            size = tuple(block.p.shape[i] for i in order)
+            p = np.ravel_multi_index(tuple(moved[i].transpose(order) for i in order), size)
+            blocks[tuple(place[axes[i]] for i in order)] = Block(p, block.f.transpose(order))
+        return Monomial(blocks)
+    if node.op == "expand":
+        for axes in m.blocks:
+            need(all(shape[a] == node.attrs[0][a] for a in axes) or m.identity, "a transformed axis is repeated")
+        return m
+    if node.op == "take":
+        axis, positions = node.attrs
+        return clean({k: take(b, k.index(axis), positions) if axis in k else b for k, b in m.blocks.items()})
+    return reshape(m, shape, node.attrs[0])
+
+
+def reshape(m: Monomial, before: tuple[int, ...], after: tuple[int, ...]) -> Monomial:
+    """Split and fuse axes: a group of old axes with the same product as a group of new ones carries its block along."""
+    need(math.prod(before) > 0, "an empty tensor")
+    groups, i, j = [], 0, 0
+    while i < len(before) or j < len(after):
+        a, b, p, q = [], [], 1, 1
+        while True:
+            if p <= q and i < len(before) and not (p == q and a):
+                a.append(i)
+                p *= before[i]
+                i += 1
+            elif q < p and j < len(after):
+                b.append(j)
+                q *= after[j]
+                j += 1
+            elif p == q:
+                break
+            else:
+                raise Reject("a reshape that does not fit")
+            if p == q and (a or b):
+                break
+        if not a and j < len(after):
+            b.append(j)
+            j += 1
+        groups.append((a, b))
+    place = {}
+    for a, b in groups:
+        for axis in a:
+            place[axis] = (tuple(a), tuple(b))
+    blocks, done = {}, set()
+    for key in m.blocks:
+        if key in done:
+            continue
+        old = set(key)
+        while True:
+            wide = {x for axis in old for x in place[axis][0]}
+            for other in m.touching(wide):
+                wide |= set(other)
+            if wide == old:
+                break
+            old = wide
+        axes = tuple(sorted(old))
+        done |= set(m.touching(axes))
+        block = merged(m, axes, before)
+        new = tuple(sorted({x for axis in axes for x in place[axis][1]}))
+        size = tuple(after[x] for x in new)
+        need(math.prod(size) == block.p.size, "a reshape that does not fit")
+        blocks[new] = Block(block.p.reshape(size), block.f.reshape(size))
+    return clean(split(blocks))
+
+
+def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
+    """Set single axes of a block free where the transformation does not mix them with the rest."""
+    out = {}
+    todo = list(blocks.items())
+    while todo:
+        axes, block = todo.pop()
+        if trivial(block):
+            continue
+        for i in range(len(axes)) if len(axes) > 1 else ():
+            moved = np.unravel_index(block.p, block.p.shape)
+            other = [k for k in range(len(axes)) if k != i]
+            own = np.moveaxis(moved[i], i, 0).reshape(block.p.shape[i], -1)
+            rest = [np.moveaxis(moved[k], i, 0) for k in other]
+            f = np.moveaxis(block.f, i, 0)
+            free = np.all(own == own[:, :1]) and all(np.all(r == r[:1]) for r in rest)
+            first = f.reshape(f.shape[0], -1)[:, 0]
+            if not free or not np.all(f.reshape(f.shape[0], -1) * first[0] == np.outer(first, f[0].reshape(-1))):
+                continue
+            size = tuple(block.p.shape[k] for k in other)
+            remaining = Block(np.ravel_multi_index(tuple(r[0] for r in rest), size), f[0])
+            todo += [((axes[i],), Block(own[:, 0], first / first[0])), (tuple(axes[k] for k in other), remaining)]
+            break
+        else:
+            out[axes] = block
+    return out
+
+
+def reduce(kind: str, axes: tuple[int, ...], m: Monomial, shape: tuple[int, ...]) -> Monomial:
+    """A sum, mean or extreme over axes: each fibre must go to one fibre with one factor (positive for max, min)."""
+    blocks = {}
+    for key in closure([m], axes):
+        block = merged(m, key, shape)
+        over = tuple(i for i, a in enumerate(key) if a in axes)
+        keep = tuple(i for i in range(len(key)) if i not in over)
+        moved = np.unravel_index(block.p, block.p.shape)
+        head = tuple(0 if i in over else slice(None) for i in range(len(key)))
+
+        def constant(x: np.ndarray, head=head, over=over) -> np.ndarray:
+            need(np.all(x == np.expand_dims(x[head], over)), "a reduction over entries that are transformed differently")
+            return x[head]
+
+        f = constant(block.f)
+        where = [constant(moved[i]) for i in keep]
+        need(kind in ("sum", "mean") or np.all(np.asarray(f) > 0), "a maximum of negative multiples")
+        size = tuple(block.p.shape[i] if i in keep else 1 for i in range(len(key)))
+        small = tuple(block.p.shape[i] for i in keep)
+        p = np.ravel_multi_index(tuple(where), small) if keep else np.zeros((), dtype=np.int64)
+        g = np.empty(size, dtype=object)
+        g[...] = np.asarray(f, dtype=object).reshape(size)
+        blocks[key] = Block(np.asarray(p).reshape(size), g)
+    rest = {k: b for k, b in m.blocks.items() if not set(k) & set(axes)}
+    return clean({**rest, **blocks})
+
+
+def contract(x: Monomial, y: Monomial, sx: tuple[int, ...], sy: tuple[int, ...], xk: tuple[int, ...], yk: tuple[int, ...],
+             xmap: dict[int, int], ymap: dict[int, int], out: tuple[int, ...]) -> Monomial:  # fmt: skip
+    """Sum over paired axes: xk[i] with yk[i]. xmap, ymap send the other axes to axes of the result.
+
+    Blocks on summed axes may reach shared (batch) axes only; the two factors must cancel along the summed axes.
+    """
+    label = {**{a: ("k", i) for i, a in enumerate(xk)}, **{a: ("o", o) for a, o in xmap.items()}}
+    right = {**{a: ("k", i) for i, a in enumerate(yk)}, **{a: ("o", o) for a, o in ymap.items()}}
+    names = sorted({*label.values(), *right.values()})
+    number = {n: i for i, n in enumerate(names)}
+    size = [1] * len(names)
+    for table, shape in ((label, sx), (right, sy)):
+        for a, n in table.items():
+            size[number[n]] = max(size[number[n]], shape[a])
+
+    def renamed(m: Monomial, table: dict[int, tuple[str, int]], shape: tuple[int, ...]) -> tuple[Monomial, list[int]]:
+        here = [1] * len(names)
+        for a, n in table.items():
+            here[number[n]] = shape[a]
+        blocks = {}
+        for axes, block in m.blocks.items():
+            target = [number[table[a]] for a in axes]
+            order = sorted(range(len(axes)), key=lambda i: target[i])
+            moved = np.unravel_index(block.p, block.p.shape)
+            dims = tuple(block.p.shape[i] for i in order)
+            p = np.ravel_multi_index(tuple(moved[i].transpose(order) for i in order), dims)
+            blocks[tuple(target[i] for i in order)] = Block(p, block.f.transpose(order))
+        return Monomial(blocks), here
+
+    left, lshape = renamed(x, label, sx)
+    other, rshape = renamed(y, right, sy)
+    summed = tuple(number["k", i] for i in range(len(xk)))
+    product = elementwise("mul", [left, other], [tuple(lshape), tuple(rshape)], tuple(size))
+    result = reduce("sum", summed, product, tuple(size))
+    back = {i: n[1] for n, i in number.items() if n[0] == "o"}
+    blocks: dict[tuple[int, ...], Block] = {}
+    scale = fmpq(1)
+    for axes, block in result.blocks.items():
+        kept = tuple(i for i in axes if i in back)
+        if not kept:
+            scale *= block.f.reshape(-1)[0]
+            continue
+        target = [back[i] for i in kept]
+        need(target == sorted(target), "axes out of order")
+        dims = tuple(block.p.shape[axes.index(i)] for i in kept)
+        blocks[tuple(target)] = Block(block.p.reshape(dims), block.f.reshape(dims))
+    if scale != 1:
+        need(len(out) > 0, "a scaled number")
+        m = merged(Monomial(blocks), next((k for k in blocks if 0 in k), (0,)), out)
+        key = next((k for k in blocks if 0 in k), (0,))
+        blocks[key] = Block(m.p, m.f * scale)
+    return clean(blocks)
+
+
+def concatenate(parts: list[Monomial], shapes: list[tuple[int, ...]], axis: int) -> Monomial:
+    """Direct sums: the blocks on the joined axis are placed one after the other; all else must agree."""
+    sets = {axis}
+    for m in parts:
+        for key in m.touching(sets):
+            sets |= set(key)
+    for m in parts:
+        for key in m.touching(sets):
+            sets |= set(key)
+    key = tuple(sorted(sets))
+    at = key.index(axis)
+    size = tuple(sum(s[a] for s in shapes) if a == axis else shapes[0][a] for a in key)
+    ps, fs, offset = [], [], 0
+    for m, shape in zip(parts, shapes, strict=True):
+        block = merged(m, key, shape)
+        moved = list(np.unravel_index(block.p, block.p.shape))
+        moved[at] = moved[at] + offset
+        ps.append(np.ravel_multi_index(tuple(moved), size))
+        fs.append(block.f)
+        offset += shape[axis]
+    blocks = {key: Block(np.concatenate(ps, at), np.concatenate(fs, at))}
+    first = parts[0]
+    for other in closure(parts, range(len(shapes[0]))):
+        if set(other) & sets:
+            continue
+        block = merged(first, other, shapes[0])
+        need(all(equal(block, merged(m, other, s)) for m, s in zip(parts, shapes, strict=True)), "joined tensors are permuted differently")
+        blocks[other] = block
+    return clean(blocks)
+
+
+def propagate(graph: Graph, node: Node, args: list[Monomial]) -> Monomial:
+    """The transformation of one value from those of its arguments."""
+    if all(m.identity for m in args):
+        return Monomial()
+    shapes = [graph.shape(v) for v in node.args]
+    if node.op in ("reshape", "permute", "expand", "take"):
+        return move(node, args[0], shapes[0])
+    if node.op == "map":
+        return apply_law(args[0], node.attrs[0], node.attrs[1:], shapes[0])
+    if node.op in ("add", "mul", "max", "min"):
+        assert node.shape is not None
+        return elementwise(node.op, args, shapes, node.shape)
+    if node.op == "matmul":
+        assert node.shape is not None
+        n, (p, q) = len(node.shape), (len(s) for s in shapes)
+        xmap = {a: a + n - p for a in range(p - 1)}
+        ymap = {a: a + n - q for a in range(q - 2)} | {q - 1: n - 1}
+        return contract(*args, *shapes, (p - 1,), (q - 2,), xmap, ymap, node.shape)
+    if node.op == "conv":
+        return convolution(node, args, shapes)
+    if node.op == "reduce":
+        return reduce(node.attrs[0], node.attrs[1], args[0], shapes[0])
+    if node.op == "window":
+        space = range(len(shapes[0]) - len(node.attrs[1]), len(shapes[0]))
+        need(not args[0].touching(space), "a transformed axis is pooled over")
+        need(node.attrs[0] == "mean" or all(np.all(b.f > 0) for b in args[0].blocks.values()), "a maximum of negative multiples")
+        return args[0]
+    if node.op == "cat":
+        return concatenate(args, shapes, node.attrs[0])
+    if node.op == "pad":
+        padded = [i for i, w in enumerate(node.attrs[0]) if any(w)]
+        need(not args[0].touching(padded), "a transformed axis is padded")
+        zero = float.fromhex(node.attrs[1]) == 0
+        need(zero or all(np.all(b.f == 1) for b in args[0].blocks.values()), "padding with a number that is not zero")
+        return args[0]
+    if node.op == "embed":
+        need(args[1].identity and not args[0].touching([0]), "the rows of an embedding are transformed")
+        shift = len(shapes[1]) - 1
+        return Monomial({tuple(a + shift for a in k): b for k, b in args[0].blocks.items()})
+    if node.op == "where":
+        assert node.shape is not None
+        zero = [graph.nodes[v].op == "lit" and float.fromhex(graph.nodes[v].attrs[0]) == 0 for v in node.args[1:]]
+        need(all(np.all(b.f == 1) for b in args[0].blocks.values()), "a scaled condition")
+        chosen = [m for m, z in zip(args[1:], zero, strict=True) if not z]
+        sizes = [s for s, z in zip(shapes[1:], zero, strict=True) if not z]
+        bare = Monomial({k: Block(b.p, ones(b.p.shape)) for k, b in args[0].blocks.items()})
+        value = elementwise("add", chosen, sizes, node.shape)
+        return elementwise("mul", [bare, value], [shapes[0], node.shape], node.shape)
+    if node.op == "compare":
+        assert node.shape is not None
+        out = elementwise("max", args, shapes, node.shape)
+        return clean({k: Block(b.p, ones(b.p.shape)) for k, b in out.blocks.items()})
+    raise Reject(f"no rule for {graph.notes.get(graph.index[node], node.op)}")
+
+
+def convolution(node: Node, args: list[Monomial], shapes: list[tuple[int, ...]]) -> Monomial:
+    """Channels are contracted, group by group; spatial axes and the kernel must be untouched."""
+    (x, w), (sx, sw) = args, shapes
+    assert node.shape is not None
+    groups = node.attrs[2]
+    need(not x.touching(range(2, len(sx))) and not w.touching(range(2, len(sw))), "a spatial axis is transformed")
+    n, o = sx[0], sw[0]
+    x = reshape(Monomial(dict(x.blocks)), sx[:2], (n, groups, sx[1] // groups))
+    w = reshape(Monomial(dict(w.blocks)), sw[:2], (groups, o // groups, sw[1]))
+    # x[n, g, c] w[g, o, c] -> out[n, g, o]
+    out = contract(x, w, (n, groups, sx[1] // groups), (groups, o // groups, sw[1]), (2,), (2,), {0: 0, 1: 1}, {0: 1, 1: 2},
+                   (n, groups, o // groups))  # fmt: skip
+    return reshape(out, (n, groups, o // groups), (n, o))
+
+
