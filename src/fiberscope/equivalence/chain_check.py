@@ -141,8 +141,9 @@ def _worst_ulps(
     value_b = _wide(target[k, j])
     value_a = _wide(moved[k, j])
     below = np.array([float(f) for f in divisor], dtype=wide) if isinstance(divisor, list) else divisor.astype(wide)
-    if bool((value_b == 0).any()):  # a zero must stay zero, and here a's entry is not zero
-        return float("inf"), tuple(int(v) for v in places[int(np.flatnonzero(value_b == 0)[0])])
+    lost = (value_b == 0) | (value_a == 0)
+    if bool(lost.any()):  # a zero must stay zero: here one side is zero and the other is not
+        return float("inf"), tuple(int(v) for v in places[int(np.flatnonzero(lost)[0])])
     expected = value_a * scale.astype(wide)[k] / below[j]
     unit = ulp(value_b.astype(np.float64), source.dtype)
     error = (np.abs(value_b - expected) / unit).astype(np.float64)

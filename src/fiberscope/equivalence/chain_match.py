@@ -48,7 +48,10 @@ def match(a: Chain, b: Chain) -> Matching | None:
         rows_a = np.column_stack([weight_a[:, order] / factor, bias_a])
         rows_b = np.column_stack([weight_b, bias_b])
         if rows_a.shape[0] == 0:
-            return None
+            order, factor = np.zeros(0, dtype=np.int64), np.zeros(0)
+            perms.append(order)
+            scales.append(factor)
+            continue
         noise = ROW_NOISE_ULP * max(_noise(a.layers[l]), _noise(b.layers[l]))
         unit_a, unit_b = _normalised(rows_a, rows_b, rule)
         perm, unclear = _assign(unit_a, unit_b, rule, noise)

@@ -96,8 +96,11 @@ def nearest_floats(array: np.ndarray) -> tuple[np.ndarray, bool]:
     exact = True
     for i, value in enumerate(array.ravel()):
         f = fraction(value)
-        values[i] = f.numerator / f.denominator
-        exact = exact and Fraction(values[i]) == f
+        try:
+            values[i] = f.numerator / f.denominator
+        except OverflowError:  # beyond float64
+            values[i] = np.inf if f > 0 else -np.inf
+        exact = exact and bool(np.isfinite(values[i])) and Fraction(values[i]) == f
     return values.reshape(array.shape), exact
 
 
