@@ -84,28 +84,18 @@ def is_mask(graph_node: fx.Node) -> bool:
 
 
 def finite_weights(
-    graph: fx.Graph,
-    weight_of: Mapping[str, str],
-    weights: Mapping[str, Tensor],
-    *,
-    strict: Iterable[str] = (),
-    names: Mapping[str, str],
+    weight_of: Mapping[fx.Node, str], weights: Mapping[str, Tensor], *, strict: Iterable[str], names: Mapping[str, str]
 ) -> set[str]:
     """The names of the non-finite tensors that are masks; raise :class:`WeightError` for any other non-finite one."""
     masks: set[str] = set()
     strict = set(strict)
-    broken = {name: tensor for name, tensor in weights.items() if not bool(tensor.isfinite().all())}
-    if not broken:
-        return masks
-    readers: dict[str, list[fx.Node]] = {}
-    for node in graph.nodes:
-        if node.name in weight_of:
-            readers.setdefault(weight_of[node.name], []).append(node)
-    for name, tensor in broken.items():
-        if name not in strict and not bool(tensor.isnan().any()) and all(map(is_mask, readers.get(name, []))):
-            masks.add(name)
-        else:
+    for name, tensor in weights.items():
+        if bool(tensor.isfinite().all()):
+            continue
+        readers = [node for node, weight in weight_of.items() if weight == name]
+        if name in strict or bool(tensor.isnan().any()) or not all(map(is_mask, readers)):
             raise WeightError(non_finite(names.get(name, name), tensor))
+        masks.add(name)
     return masks
 
 

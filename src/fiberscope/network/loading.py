@@ -14,6 +14,7 @@ from fiberscope.errors import FiberscopeError, InputError, LoadError
 from fiberscope.network.network import Network
 from fiberscope.network.origin import ModuleOrigin
 from fiberscope.network.program import build_program
+from fiberscope.network.traced import from_export
 from fiberscope.network.tracing import quiet_eager_attention, trace
 
 GIB = 1 << 30
@@ -112,7 +113,9 @@ def load_module(module: nn.Module, example_inputs: Any, *, name: str | None) -> 
         template = module
     exported = trace(template, args, kwargs)
     strict = [n for n, _ in template.named_parameters(remove_duplicate=False)]
-    program, weights = build_program(exported, batched=takes_any_batch(template, args, kwargs), strict=strict)
+    program, weights = build_program(
+        from_export(exported), batched=takes_any_batch(template, args, kwargs), strict=strict
+    )
     if template is module:
         weights = {key: tensor.clone() for key, tensor in weights.items()}
     return Network(program, weights, ModuleOrigin(template, exported), name=name or type(module).__name__)

@@ -23,7 +23,7 @@ from fiberscope.network.arrays import read_npy
 from fiberscope.network.network import Network, file_hash
 from fiberscope.network.origin import merged, write_bytes
 from fiberscope.network.program import build_program
-from fiberscope.network.tracing import trace
+from fiberscope.network.traced import trace_pure
 
 LAYER = re.compile(r"([Wb])([1-9][0-9]{0,5})")
 
@@ -79,7 +79,7 @@ def load_npz(path: Path, *, name: str, max_bytes: int) -> Network:
     tensors, text = read_layers(path, data, max_bytes)
     module = Perceptron(tensors, text)
     example = torch.zeros(2, tensors["W1"].shape[1], dtype=tensors["W1"].dtype)
-    program, weights = build_program(trace(module, (example,)), batched=True, strict=tensors)
+    program, weights = build_program(trace_pure(module, (example,)), batched=True, strict=tensors)
     return Network(program, weights, NpzOrigin(text, tensors, data), name=name, path=path, file_sha256=file_hash(data))
 
 

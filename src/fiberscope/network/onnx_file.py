@@ -24,7 +24,7 @@ from fiberscope.network.onnx_shapes import candidates
 from fiberscope.network.onnx_tensors import encode, external_fields, to_bytes
 from fiberscope.network.origin import NetworkModule, attribute_name, merged, write_bytes
 from fiberscope.network.program import Program, build_program
-from fiberscope.network.tracing import trace
+from fiberscope.network.traced import trace_pure
 
 
 class OnnxModule(nn.Module):
@@ -155,7 +155,7 @@ def traced(
     """Export the graph at the given input shapes."""
     module = OnnxModule(graph, folding).eval()
     examples = tuple(torch.zeros(shapes[item.name], dtype=item.dtype) for item in graph.inputs)
-    exported = trace(module, examples)
+    exported = trace_pure(module, examples)
     names = {key: name for name, key in module.attribute_of.items()}
     ranked = all(len(item.dims) >= 2 for item in graph.inputs)
     leading = {shapes[item.name][0] for item in graph.inputs} if ranked and graph.inputs else set()

@@ -15,13 +15,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 
 from fiberscope.errors import LoadError
 from fiberscope.network.finite import finite_weights
 from fiberscope.network.ranges import integer_range
 from fiberscope.network.specification import InputSpec
+from fiberscope.network.traced import BUFFER, INPUT, PARAMETER, Traced
 
 
 @dataclass(frozen=True)
@@ -73,73 +72,47 @@ def merge_aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def build_program(
-    exported: ExportedProgram, *, batched: bool, names: Mapping[str, str] | None = None, strict: Iterable[str] = ()
+    traced: Traced, *, batched: bool, names: Mapping[str, str] | None = None, strict: Iterable[str] = ()
 ) -> tuple[Program, dict[str, Tensor]]:
-    """Split an exported program into the fixed :class:`Program` and its weights.
+    """Split a traced graph into the fixed :class:`Program` and its weights.
 
     ``names`` renames weights (module name -> public name); ``strict`` names weights that must be finite wherever
     they are used (the parameters of a module).
     """
-    graph, signature = exported.graph, exported.graph_signature
-    names = dict(names or {})
-    persistent = {n: t.detach() for n, t in exported.state_dict.items() if t.is_floating_point() or t.is_complex()}
-    canonical = merge_aliases(persistent)
-    placeholders = {node.name: node for node in graph.nodes if node.op == "placeholder"}
-    weight_of: dict[str, str] = {}
-    constants: dict[str, Tensor] = {}
-    input_names: list[str] = []
-    buffers: set[str] = set()
-    for spec in signature.input_specs:
-        placeholder = spec.arg.name
-        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
-            target = str(spec.target)
-            if target in canonical and spec.persistent is not False and spec.kind != InputKind.CONSTANT_TENSOR:
-                weight_of[placeholder] = canonical[target]
-                if spec.kind == InputKind.BUFFER:
-                    buffers.add(canonical[target])
-            else:
-                source = exported.state_dict.get(target, exported.constants.get(target))
-                if not isinstance(source, Tensor):
-                    raise LoadError(f"constant {target!r} of the traced graph is not a tensor")
-                constants[placeholder] = source.detach()
-        elif spec.kind == InputKind.USER_INPUT and isinstance(spec.arg, TensorArgument):
-            input_names.append(placeholder)
-        elif spec.kind != InputKind.USER_INPUT or placeholders[placeholder].users:
-            raise LoadError(f"input {placeholder!r} is not a tensor ({type(spec.arg).__name__})")
-    used = {weight_of[n] for n in weight_of if placeholders[n].users}
-    for name in buffers - used:  # a floating buffer outside the graph is not a weight
-        weight_of = {node: weight for node, weight in weight_of.items() if weight != name}
-    weights = {name: persistent[name] for name in persistent if name in set(weight_of.values())}
-    masks = finite_weights(graph, weight_of, weights, strict=strict, names=names)
-    for placeholder in [n for n, weight in weight_of.items() if weight in masks]:
-        constants[placeholder] = weights[weight_of.pop(placeholder)]
-    for name in masks:
-        del weights[name]
-    rename: dict[str, str] = {name: names.get(name, name) for name in persistent}
-    outputs = output_nodes(exported)
+    graph, names = traced.graph, dict(names or {})
+    held = [role for role in traced.roles if role.kind in (PARAMETER, BUFFER)]
+    stored = {role.target for role in held}
+    floating = {n: t.detach() for n, t in traced.tensors.items() if n in stored and t.is_floating_point()}
+    canonical = merge_aliases(floating)
+    weight_of = {role.node: canonical[role.target] for role in held if role.target in canonical}
+    used = {name for node, name in weight_of.items() if node.users}
+    buffers = {canonical[role.target] for role in held if role.kind == BUFFER and role.target in canonical}
+    weight_of = {node: name for node, name in weight_of.items() if name in used or name not in buffers}
+    kept = set(weight_of.values())
+    weights = {name: tensor for name, tensor in floating.items() if name in kept}
+    masks = finite_weights(weight_of, weights, strict=strict, names=names)
+    weight_of = {node: name for node, name in weight_of.items() if name not in masks}
+    weights = {name: tensor for name, tensor in weights.items() if name not in masks}
+    constants = {
+        role.node.name: traced.tensors[role.target].detach()
+        for role in traced.roles
+        if role.target and role.node.users and role.node not in weight_of
+    }
+    rename: dict[str, str] = {name: names.get(name, name) for name in floating}
+    inputs = [role.node for role in traced.roles if role.kind == INPUT]
     program = Program(
         graph=graph,
-        weight_of={node: rename[name] for node, name in weight_of.items()},
+        weight_of={node.name: rename[name] for node, name in weight_of.items()},
         constants=constants,
         aliases={rename[n]: rename[c] for n, c in canonical.items() if n != c and c in weights},
-        unused=tuple(rename[n] for n in weights if n not in used),
-        input_names=tuple(input_names),
-        output_nodes=outputs,
-        inputs=tuple(input_spec(placeholders[name], constants, batched) for name in input_names),
-        outputs=tuple(tuple(node.meta["val"].shape[1 if batched else 0 :]) for node in outputs),
+        unused=tuple(rename[name] for name in weights if name not in used),
+        input_names=tuple(node.name for node in inputs),
+        output_nodes=traced.outputs,
+        inputs=tuple(input_spec(node, constants, batched) for node in inputs),
+        outputs=tuple(tuple(node.meta["val"].shape[1 if batched else 0 :]) for node in traced.outputs),
         batched=batched,
     )
     return program, {rename[name]: tensor for name, tensor in weights.items()}
-
-
-def output_nodes(exported: ExportedProgram) -> tuple[fx.Node, ...]:
-    """The tensor nodes that the network returns, in order."""
-    by_name = {node.name: node for node in exported.graph.nodes}
-    specs = [s for s in exported.graph_signature.output_specs if s.kind == OutputKind.USER_OUTPUT]
-    nodes = tuple(by_name[s.arg.name] for s in specs if isinstance(s.arg, TensorArgument))
-    if not nodes:
-        raise LoadError("the network returns no tensor")
-    return nodes
 
 
 def input_spec(node: fx.Node, constants: Mapping[str, Tensor], batched: bool) -> InputSpec:

@@ -29,6 +29,7 @@ from fiberscope.network.network import Network, file_hash
 from fiberscope.network.origin import NetworkModule, merged, write_bytes
 from fiberscope.network.program import build_program
 from fiberscope.network.pt2_graph import DTYPES, GraphModule, single, size_of
+from fiberscope.network.traced import Traced, from_export
 from fiberscope.network.tracing import trace
 
 OLD = "written by an old torch with pickled tensors; save it again with torch.export.save of torch 2.9 or later"
@@ -87,10 +88,10 @@ def load_pt2(path: Path, *, name: str, max_bytes: int) -> Network:
             places[key] = (member, geometry)
     try:
         module, names, examples = rebuild(program_json["graph_module"], views)
-        exported = trace(module, examples)
-        program, weights = build_program(exported, batched=looks_batched(exported, examples), names=names)
+        traced = from_export(trace(module, examples))
+        program, weights = build_program(traced, batched=looks_batched(traced, examples), names=names)
         if program.batched and examples[0].shape[0] > 1 and mixes_samples(program, weights):
-            program, weights = build_program(exported, batched=False, names=names)
+            program, weights = build_program(traced, batched=False, names=names)
     except (KeyError, TypeError, AttributeError) as error:
         raise LoadError(f"{path}: the graph description is damaged ({type(error).__name__}: {error})") from error
     specs = (replace(s, name=n) for s, n in zip(program.inputs, module.input_names, strict=True))
@@ -197,12 +198,10 @@ def rebuild(
     return module.eval(), names, tuple(examples)
 
 
-def looks_batched(exported: ExportedProgram, examples: tuple[Tensor, ...]) -> bool:
+def looks_batched(traced: Traced, examples: tuple[Tensor, ...]) -> bool:
     """True when all inputs and all outputs share one leading size."""
-    from fiberscope.network.program import output_nodes
-
     shapes = [tuple(x.shape) for x in examples]
-    shapes += [tuple(node.meta["val"].shape) for node in output_nodes(exported)]
+    shapes += [tuple(node.meta["val"].shape) for node in traced.outputs]
     return bool(examples) and all(shapes) and len({shape[0] for shape in shapes}) == 1
 
 

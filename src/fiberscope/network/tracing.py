@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 
@@ -58,13 +58,13 @@ def trace(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | 
         except RecursionError as error:
             raise LoadError(f"{type(module).__name__}: too deeply nested for torch.export") from error
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0]
             raise LoadError(
-                f"{type(module).__name__}: torch.export failed with {type(error).__name__}: {reason} "
+                f"{type(module).__name__}: torch.export failed with {type(error).__name__}: {first_line(error)} "
                 "(the forward pass must not branch on the values of its inputs)"
             ) from error
         refuse_effects(module, program)
-        remove_dead_nodes(program)
+        drop_dead_nodes(program.graph)
+        program.graph_module.recompile()
     return program
 
 
@@ -97,10 +97,14 @@ def refuse_effects(module: nn.Module, program: ExportedProgram) -> None:
             )
 
 
-def remove_dead_nodes(program: ExportedProgram) -> None:
+def drop_dead_nodes(graph: fx.Graph) -> None:
     """Erase assertions and every node without a user, keeping all placeholders."""
-    graph = program.graph
     for node in reversed(graph.nodes):
-        if node.op == "call_function" and (str(node.target) in ASSERTIONS or not node.users):
+        unused = node.op in ("call_function", "get_attr") and not node.users
+        if unused or (node.op == "call_function" and str(node.target) in ASSERTIONS):
             graph.erase_node(node)
-    program.graph_module.recompile()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; torch's go on for pages."""
+    return (str(error).strip().splitlines() or [""])[0][:300]
