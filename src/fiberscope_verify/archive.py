@@ -53,7 +53,7 @@ def parse_npy(data: bytes, name: str) -> np.ndarray:
     size = int.from_bytes(data[8:start], "little")
     need(size <= 10_000 and start + size <= len(data), f"{name}: .npy header too long")
     try:
-        header = ast.literal_eval(data[start : start + size].decode("utf-8" if data[6] >= 3 else "latin1").strip())
+        header = ast.literal_eval(data[start : start + size].decode("utf-8" if data[6] >= 3 else "latin1").strip(" \n"))
         dtype = np.dtype(header["descr"]) if isinstance(header["descr"], str) else None
         shape, fortran = header["shape"], header["fortran_order"]
         proper = set(header) == {"descr", "shape", "fortran_order"} and type(fortran) is bool

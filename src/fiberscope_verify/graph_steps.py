@@ -142,7 +142,7 @@ def check_graph(certificate: Certificate, a: Model, b: Model, checked: list[str]
             values[u] = Monomial()
         else:
             try:
-                values[u] = propagate(g, node, [values[w] for w in node.args])
+                values[u] = propagate(g, node, values)
             except Reject as error:
                 raise Reject(f"at {node.op} {str(node.attrs)[:60]}, value {u}: {error}") from None
     checked.append(f"{weights} weights compared")

@@ -287,6 +287,11 @@ def where(g, condition, self, other):
     return g.emit("where", args, (), broadcast(*shape))
 
 
+def any_(g, self, dim=None, keepdim=False):
+    """Whether any number is not zero, as 0 or 1."""
+    return reduce("max")(g, g.binary("compare", self, g.lit(0), "not_equal"), dim, keepdim)
+
+
 def full(g, size, fill_value, **_):
     need(not isinstance(fill_value, Tensor), "full of a computed value")
     return g.expand(val(g, fill_value), size)
@@ -390,6 +395,7 @@ OPS: dict[str, Callable] = {
     "eq": compare("equal"), "ne": compare("not_equal"), "lt": compare("less"), "gt": compare("greater"),
     "le": compare("less_equal"), "ge": compare("greater_equal"), "logical_and": compare("logical_and"),
     "logical_or": compare("logical_or"), "bitwise_and": compare("logical_and"),
+    "logical_not": lambda g, self: g.binary("compare", self, g.lit(0), "equal"), "any": any_,
     "alias": same, "clone": same, "detach": same, "contiguous": same, "dropout": lambda g, x, p, train: same(g, x) if not train else bad("dropout"),
     "copy": lambda g, self, src, nb=False: g.expand(src, g.shape(self)), "lift_fresh_copy": same, "detach_": same, "identity": same,
     "_to_copy": to_copy, "to": lambda g, self, *a, **k: to_copy(g, self, next((x for x in a if isinstance(x, str)), k.get("dtype"))),

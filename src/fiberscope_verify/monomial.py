@@ -395,10 +395,20 @@ def concatenate(parts: list[Monomial], shapes: list[tuple[int, ...]], axis: int)
     return clean(blocks)
 
 
-def propagate(graph: Graph, node: Node, args: list[Monomial]) -> Monomial:
+def unexpanded(graph: Graph, v: int) -> int:
+    """The value behind expands, which broadcasting repeats by itself; a number stays a number under any reshape."""
+    while graph.nodes[v].op == "expand" or (graph.nodes[v].op == "reshape" and graph.nodes[graph.nodes[v].args[0]].op == "lit"):
+        v = graph.nodes[v].args[0]
+    return v
+
+
+def propagate(graph: Graph, node: Node, values: dict[int, Monomial]) -> Monomial:
     """The transformation of one value from those of its arguments."""
-    if all(m.identity for m in args):
+    if all(values[v].identity for v in node.args):
         return Monomial()
+    if node.op in ("add", "mul", "max", "min", "where", "compare"):
+        node = Node(node.op, tuple(unexpanded(graph, v) for v in node.args), node.attrs, node.shape)
+    args = [values[v] for v in node.args]
     shapes = [graph.shape(v) for v in node.args]
     if node.op in ("reshape", "permute", "expand", "take"):
         return move(node, args[0], shapes[0])
@@ -447,7 +457,7 @@ def propagate(graph: Graph, node: Node, args: list[Monomial]) -> Monomial:
         assert node.shape is not None
         out = elementwise("max", args, shapes, node.shape)
         return clean({k: Block(b.p, ones(b.p.shape)) for k, b in out.blocks.items()})
-    raise Reject(f"no rule for {graph.notes.get(graph.index[node], node.op)}")
+    raise Reject(f"no rule for {graph.notes.get(graph.index.get(node, -1), node.op)}")
 
 
 def convolution(node: Node, args: list[Monomial], shapes: list[tuple[int, ...]]) -> Monomial:

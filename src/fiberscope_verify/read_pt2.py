@@ -63,10 +63,12 @@ def argument(arg: dict) -> object:
         return argument(value) if "as_tensor" in value or "as_none" in value else symbol(value)
     if kind in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
         return tuple(symbol(v) for v in value)
-    if kind in ("as_int", "as_float", "as_bool", "as_string"):
+    if kind == "as_float":
+        return float(value)  # infinities are written as text
+    if kind in ("as_int", "as_bool", "as_string"):
         return value
     if kind in ("as_ints", "as_floats", "as_bools", "as_strings"):
-        return tuple(value)
+        return tuple(map(float, value)) if kind == "as_floats" else tuple(value)
     return f"{kind}:{json.dumps(value, sort_keys=True)}"  # dtypes, layouts, devices: compared as text
 
 

@@ -74,10 +74,17 @@ def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def certificate(a: Path, b: Path, steps: list, arrays: dict[str, np.ndarray], **changes) -> bytes:
+def identity(model) -> dict:
+    """The entry of a model (a path, or a Model as read) in a certificate."""
+    if isinstance(model, Path):
+        return {"sha256": sha(model), "format": model.suffix[1:]}
+    return {"sha256": model.sha256, "format": model.format}
+
+
+def certificate(a, b, steps: list, arrays: dict[str, np.ndarray], **changes) -> bytes:
     """A certificate file; `changes` replace entries of certificate.json."""
     top = {"format": "fiberscope-certificate", "version": 1, "claim": "equal", "strength": "exact", "method": "chain",
-           "domain": "all", "models": [{"sha256": sha(p), "format": p.suffix[1:]} for p in (a, b)],
+           "domain": "all", "models": [identity(a), identity(b)],
            "max_ulp": None, "error_bound": None, "steps": steps} | changes  # fmt: skip
     return pack(json.dumps(top).encode(), {k: npy(v) for k, v in arrays.items()})
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fiberscope_verify import verify
+from fiberscope_verify.archive import parse_npy
 from tests.verify.forge import certificate, copy_of, match_steps, mlp, pack, run, save
 
 RHO = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
@@ -102,7 +103,7 @@ def campaign(tmp_path, count: int, seed: int) -> int:
             assert top["claim"] == ("equal" if same else "different")
             if not same:
                 name = top["steps"][0]["input"]
-                x = np.load(io.BytesIO(archive.read(f"arrays/{name}.npy")))
+                x = parse_npy(archive.read(f"arrays/{name}.npy"), name)
                 rho = RHO[str(net["activation"])]
                 assert np.abs(run(net, x, rho) - run(other, x, rho)).max() >= top["steps"][0]["gap"] - 1e-9
     return accepted
