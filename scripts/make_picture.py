@@ -1,6 +1,6 @@
 """Draws the picture in README: the shipped convolutional network with its hidden spaces.
 
-    python scripts/make_picture.py                 # into docs/digits_conv.svg
+python scripts/make_picture.py                 # into docs/digits_conv.svg
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=root / "docs" / "digits_conv.svg")
     out: Path = parser.parse_args().out
     net = fs.load(root / "src" / "fiberscope" / "models" / "digits_conv.onnx")
-    out.write_text(svg(network_scene(net, fs.inspect(net, seed=0).to_json()), standalone=True), encoding="utf-8")
+    out.write_text(svg(network_scene(net, fs.symmetries(net)), standalone=True), encoding="utf-8")
     print(f"{out.name}: {out.stat().st_size:,} bytes")
 
 

@@ -38,7 +38,7 @@ def test_accuracy_is_the_one_stated(models: Path, table: dict, name: str):
     split = {key: row["split"][key] for key in ("test_size", "random_state")}
     _, x_test, _, y_test = train_test_split(x, y, stratify=y, **split)
     session = runtime.InferenceSession(str(models / name), providers=["CPUExecutionProvider"])
-    pixels = (x_test / 16).astype(np.float32).reshape(-1, *row["input"])
+    pixels = (np.asarray(x_test) / 16).astype(np.float32).reshape(-1, *row["input"])
     accuracy = float((session.run(None, {"pixels": pixels})[0].argmax(1) == y_test).mean())
     assert accuracy == pytest.approx(row["test_accuracy"], abs=5e-3)
     assert accuracy >= (0.98 if "conv" in name else 0.96)

@@ -10,6 +10,7 @@ import torch
 
 import fiberscope as fs
 from fiberscope.network import Network
+from fiberscope.symmetry.symmetries import Symmetries
 
 REPORT: dict[str, Any] = {
     "model": {
@@ -71,6 +72,7 @@ class Example:
     """Stands for `fiberscope.equivalence.inspection.Inspection`."""
 
     network: Network
+    symmetries: Symmetries
     report: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
@@ -81,4 +83,5 @@ def example() -> Example:
     """4-5-3-2, ReLU then tanh."""
     nn = torch.nn
     module = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.Tanh(), nn.Linear(3, 2))
-    return Example(fs.load(module.eval(), (torch.zeros(2, 4),), name="<b>tiny</b>"), copy.deepcopy(REPORT))
+    net = fs.load(module.eval(), (torch.zeros(2, 4),), name="<b>tiny</b>")
+    return Example(net, fs.symmetries(net), copy.deepcopy(REPORT))

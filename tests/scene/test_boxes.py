@@ -73,16 +73,27 @@ def test_sources_come_before_readers_and_every_weight_is_read():
 
 def test_spaces_are_handed_on():
     tiny = example()
-    leaving = carried(boxes(tiny.network), tiny.report["spaces"])
+    leaving = carried(tiny.network, tiny.symmetries, boxes(tiny.network))
     assert leaving == [(), ("s0",), ("s1",), (), ()]
 
 
 @pytest.mark.parametrize("depth", [2, 12])
 def test_big_networks_fold(depth: int):
     net = fs.load(Encoder(depth).eval(), (torch.zeros(2, 5, 16),))
-    report = {**example().report, "spaces": []}
-    scene = network_scene(net, report)
+    scene = network_scene(net, fs.symmetries(net))
     assert len(scene.nodes) <= 30
     assert len({node.id for node in scene.nodes}) == len(scene.nodes)
     assert [frame.label for frame in scene.frames] == ([f"{depth} like this"] if depth == 12 else [])
     assert svg(scene, standalone=True).count("<g ") == len(scene.nodes) + len(scene.frames)
+
+
+def test_attention_hands_on_what_its_types_say():
+    """Scores belong to no space; the mixed values do, inside their heads; the stream is one space throughout."""
+    net = fs.load(Encoder(1).eval(), (torch.zeros(2, 5, 16),))
+    found, symmetries = boxes(net), fs.symmetries(net)
+    leaving = dict(zip((box.id for box in found), carried(net, symmetries, found), strict=True))
+    kinds = {space.id: space for space in symmetries.spaces}
+    softmax = next(box.id for box in found if "_softmax" in box.operations)
+    assert {kinds[space].within for space in leaving[softmax]} <= {None}
+    hidden = next(box.id for box in found if box.born == "body.layers.0.linear1.weight")
+    assert [kinds[space].mixing.name for space in leaving[hidden]] == ["permutation"]

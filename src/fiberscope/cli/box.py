@@ -41,4 +41,6 @@ def box(texts: tuple[str, str] | None) -> tuple[Side, Side] | None:
     for at, (lo, hi) in enumerate(zip(lows, highs, strict=True)):
         if lo > hi:
             raise InputError(f"--box: LO {lo:g} is above HI {hi:g} at input {at}; swap the two arguments")
-    return (low, high) if type(low) is type(high) else (lows, highs)
+    if isinstance(low, float) and isinstance(high, float):
+        return low, high
+    return lows, highs

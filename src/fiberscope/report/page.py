@@ -30,7 +30,7 @@ def page(inspection: Inspection) -> str:
         sections.header(report, net.name),
         sections.cards(report),
         sections.meaning(report),
-        sections.picture(network_scene(net, report)),
+        sections.picture(network_scene(net, inspection.symmetries)),
         sections.spaces(report),
         sections.units(report, closest_units(net, report)),
         sections.footer(report, __version__),

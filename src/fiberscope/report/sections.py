@@ -10,7 +10,7 @@ from typing import Any
 
 from fiberscope.report import words
 from fiberscope.report.units import rows, statuses
-from fiberscope.scene.carried import colour
+from fiberscope.scene.colours import colour
 from fiberscope.scene.scene import Scene
 from fiberscope.scene.svg import svg
 

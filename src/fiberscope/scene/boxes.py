@@ -27,6 +27,7 @@ class Box:
     operations: list[str] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
+    last: str = ""  # the last node of the graph that is drawn here
     born: str | None = None  # the weight whose other side begins a space here
     axis: int = 0  # the axis of that weight that is this box's output
     shape: tuple[int, ...] = ()  # of the last operation that is not mere plumbing
@@ -65,6 +66,7 @@ def boxes(net: Network) -> list[Box]:
             if name in CONTRACTIONS:
                 found[-1].born, found[-1].axis = _writer(node, name, net)
         box = found[at[node]]
+        box.last = node.name
         if name not in PLUMBING:
             box.operations.append(name)
         if name not in PLUMBING or not box.shape:
@@ -78,7 +80,7 @@ def boxes(net: Network) -> list[Box]:
 
 def _shape(node: torch.fx.Node) -> tuple[int, ...]:
     value = node.meta.get("val")
-    return tuple(int(n) for n in value.shape) if hasattr(value, "shape") else ()
+    return tuple(int(n) for n in getattr(value, "shape", ()))
 
 
 def _writer(node: torch.fx.Node, name: str, net: Network) -> tuple[str | None, int]:

@@ -1,72 +1,68 @@
-"""Which hidden space each box hands on: contractions write the space on the output side of their weight."""
+"""Which hidden spaces each box hands on, read off the axis types of its last operation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fiberscope.scene.boxes import Box
 
-Space = Mapping[str, Any]
-
-# Mixing decides the colour; for permutations the scaling does too. Ordered from least to most freedom.
-COLOURS = {
-    "fixed": "fixed: inputs, outputs, positions",
-    "frozen": "nothing claimed: an unknown operation",
-    "permutation-one": "units may be reordered",
-    "permutation-sign": "reordered, signs flipped",
-    "permutation-positive": "reordered, rescaled by positive factors",
-    "permutation-nonzero": "reordered, rescaled by any factor",
-    "scaled": "rescaled, in a fixed order",
-    "complex": "turned in pairs (rotary)",
-    "orthogonal-ones": "rotated, keeping the mean",
-    "orthogonal": "rotated freely",
-    "linear": "any invertible map",
-    "several": "several spaces side by side",
-}
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+    from fiberscope.symmetry.axes import Atom, Axis
+    from fiberscope.symmetry.symmetries import Symmetries
+    from fiberscope.symmetry.typed import Value
 
 
-def colour(space: Space) -> str:
-    """The colour key of a space's group.
+def carried(net: Network, symmetries: Symmetries, boxes: Sequence[Box]) -> list[tuple[str, ...]]:
+    """The ids of the spaces that index the features leaving each box; empty where all axes are fixed.
 
-    >>> colour({"mixing": "permutation", "scaling": "positive", "frozen_by": None})
-    'permutation-positive'
+    The graph is typed once more, and the atoms of the two passes are paired through the weights, which both typed.
     """
-    mixing, scaling = space["mixing"], space["scaling"]
-    if space.get("frozen_by") and mixing == "none":
-        return "frozen"
-    if mixing == "permutation":
-        return f"permutation-{scaling}"
-    if mixing == "none":
-        return "fixed" if scaling == "one" else "scaled"
-    return {
-        "complex_scalar": "complex",
-        "orthogonal_fixing_ones": "orthogonal-ones",
-        "orthogonal": "orthogonal",
-        "general_linear": "linear",
-    }.get(mixing, "fixed")
+    from fiberscope.symmetry.axes import resolve
+    from fiberscope.symmetry.infer import infer
 
-
-def carried(boxes: Sequence[Box], spaces: Sequence[Space]) -> list[tuple[str, ...]]:
-    """The ids of the spaces that leave each box, in order of appearance; empty where features are fixed.
-
-    A contraction with a weight writes the spaces of that weight's output axis. A product of activations (attention
-    scores, a weighted mean) uses up what its factors share. Every other box hands on the union of what it reads.
-    """
-    by_axis: dict[tuple[str, int], list[str]] = {}
-    for space in spaces:
-        if space.get("permuted_with"):
-            continue  # a further scaling of units that another space already stands for
-        for entry in space["weights"]:
-            by_axis.setdefault((entry["name"], entry["axis"]), []).append(str(space["id"]))
-    out: list[tuple[str, ...]] = []
+    named = {space.atom: space.id for space in symmetries.spaces if space.permuted_with is None}
+    inference, weights = infer(net)
+    space_of: dict[int, str] = {}
+    for name, typed in weights.items():
+        for old, new in zip(symmetries.layouts[name], typed.axes, strict=True):
+            for was, now in zip(_atoms(old), _atoms(resolve(new)), strict=True):
+                if was.id in named:
+                    space_of[now.id] = named[was.id]
+    out = []
     for box in boxes:
-        if box.born is not None:
-            leaving = by_axis.get((box.born, box.axis), [])
-        else:
-            leaving = [space for source in box.sources for space in out[source]]
-            if box.operations and box.operations[0] in {"bmm", "baddbmm", "matmul"}:
-                shared = len(box.sources) == 1
-                leaving = [space for space in leaving if not shared and leaving.count(space) == 1]
-        out.append(tuple(dict.fromkeys(leaving)))
+        axes = _axes(inference.env[box.last]) if box.last in inference.env else []
+        atoms = [atom.id for axis in axes for atom in _atoms(resolve(axis))]
+        out.append(tuple(dict.fromkeys(space_of[atom] for atom in atoms if atom in space_of)))
     return out
+
+
+def _axes(value: Value) -> list[Axis]:
+    """All axes of a typed value, whether one tensor, a stack of slices or several outputs."""
+    from fiberscope.symmetry.typed import Stacked, Typed
+
+    if isinstance(value, Typed):
+        return list(value.axes)
+    items = value.items if isinstance(value, Stacked) else value
+    return [axis for item in items if item is not None for axis in _axes(item)]
+
+
+def _atoms(axis: Axis) -> Iterator[Atom]:
+    """The atoms of a resolved axis type, left to right."""
+    from fiberscope.symmetry.axes import Leaf, Product, Sum
+
+    match axis:
+        case Leaf(atom):
+            yield atom.find()
+        case Product(parts) | Sum(parts):
+            for part in parts:
+                yield from _atoms(part)
+        case _:
+            return
+
+
+def innermost(leaving: Sequence[str], spaces: Mapping[str, Any]) -> list[str]:
+    """The spaces without those that others among them sit inside: the inner space of heads, not the heads."""
+    outer = {spaces[space].get("within") for space in leaving}
+    return [space for space in leaving if space not in outer]

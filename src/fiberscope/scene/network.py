@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fiberscope.scene.boxes import Box, boxes
-from fiberscope.scene.carried import COLOURS, carried, colour
+from fiberscope.scene.carried import carried, innermost
+from fiberscope.scene.colours import COLOURS, colour
 from fiberscope.scene.layout import layout
 from fiberscope.scene.operations import spoken
 from fiberscope.scene.repeats import fold
@@ -15,16 +16,17 @@ from fiberscope.scene.scene import Edge, Frame, Key, Node, Scene
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
+    from fiberscope.symmetry.symmetries import Symmetries
 
 LARGEST = 40  # more boxes than this: repeated blocks are folded
 _WIDEST = 34  # characters
 
 
-def network_scene(net: Network, report: Mapping[str, Any]) -> Scene:
-    """The scene of a network; `report` is `Inspection.to_json()`."""
+def network_scene(net: Network, symmetries: Symmetries) -> Scene:
+    """The scene of a network with its hidden spaces."""
     found = boxes(net)
-    spaces = {str(space["id"]): space for space in report["spaces"]}
-    leaving = carried(found, report["spaces"])
+    spaces = {space.id: space.to_json() for space in symmetries.spaces}
+    leaving = carried(net, symmetries, found)
     place, folded = fold([box.signature(at) for at, box in enumerate(found)], LARGEST)
     drawn = sorted(set(place))
     number = {item: at for at, item in enumerate(drawn)}
@@ -71,7 +73,7 @@ def _frame(nodes: list[Node], times: int) -> Frame:
 
 
 def _colour(leaving: tuple[str, ...], spaces: Mapping[str, Any]) -> str:
-    kinds = {colour(spaces[space]) for space in leaving}
+    kinds = {colour(spaces[space]) for space in innermost(leaving, spaces)}
     if not kinds:
         return "fixed"
     return kinds.pop() if len(kinds) == 1 else "several"
