@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def perceptron(rng: np.random.Generator, *, sizes: Sequence[int] = (4, 6, 3), ba
     """Gemm, Relu, Gemm with initialisers W1, b1, W2, b2."""
     constants: dict[str, np.ndarray] = {}
     nodes, value = [], "x"
-    for layer, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for layer, (n, m) in enumerate(pairwise(sizes), 1):
         constants[f"W{layer}"] = rng.standard_normal((m, n)).astype(np.float32)
         constants[f"b{layer}"] = rng.standard_normal(m).astype(np.float32)
         nodes.append(helper.make_node("Gemm", [value, f"W{layer}", f"b{layer}"], [f"y{layer}"], transB=1))

@@ -62,9 +62,13 @@ def pad(x: Tensor, count: int) -> Tensor:
 
 def mapped(program: Program, run: Run, stacked: list[Tensor]) -> list[Tensor]:
     """``run`` over axis 0 by ``torch.vmap``, or by a loop where an operator has no batching rule."""
+
+    def unpacked(*xs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(run([*xs]))
+
     if stacked[0].shape[0] > 1 and program.memory.get("vmap", True):
         try:
-            return list(torch.vmap(lambda *xs: tuple(run([*xs])))(*stacked))
+            return list(torch.vmap(unpacked)(*stacked))
         except RuntimeError:
             program.memory["vmap"] = False
     parts = [run([x[i] for x in stacked]) for i in range(stacked[0].shape[0])]
