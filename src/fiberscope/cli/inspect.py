@@ -56,11 +56,12 @@ def show(report: Mapping[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("space", "units", "may be changed by", "activation", "weights"):
         table.add_column(column, justify="right" if column == "units" else "left", overflow="fold")
-    for space in report["spaces"]:
+    for space, further in words.own_spaces(report):
         copies = f"{space['size']} × {space['copies']}" if space.get("copies", 1) > 1 else str(space["size"])
         names = [w["name"] for w in space["weights"]]
         shown = ", ".join(dict.fromkeys(names[:3])) + (f", +{len(names) - 3}" if len(names) > 3 else "")
-        cells = (str(space["id"]), copies, words.freedom(space), space["activation"] or "", shown)
+        more = f" (+ {words.count(len(further), 'further scaling')})" if further else ""
+        cells = (str(space["id"]), copies, words.freedom(space) + more, space["activation"] or "", shown)
         table.add_row(*(cell.replace("[", "\\[") for cell in cells))
     if report["spaces"]:
         result_console().print(table)

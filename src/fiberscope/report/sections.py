@@ -19,11 +19,6 @@ CELLS = 1024  # units drawn one by one in a space; beyond that the table speaks
 DETAILS = 200  # spaces whose units are listed
 
 
-def own_spaces(report: Report) -> list[Mapping[str, Any]]:
-    """The spaces with units of their own: a further scaling of the same units is listed, but has none."""
-    return [space for space in report["spaces"] if not space.get("permuted_with")]
-
-
 def header(report: Report, name: str) -> str:
     model = report["model"]
     where = PurePath(model["path"]).name if model["path"] else name
@@ -49,7 +44,7 @@ def cards(report: Report) -> str:
     figures, found = report["symmetry"], report["redundant"]
     spare = len({tuple(unit) for kind in found.values() for unit in kind})
     order = figures["log10_discrete_order"]
-    total = sum(space["size"] * space.get("copies", 1) for space in own_spaces(report))
+    total = sum(space["size"] * space.get("copies", 1) for space, _ in words.own_spaces(report))
     entries = [
         (f"{report['model']['parameters']:,}", "parameters"),
         (f"{figures['continuous_dimension']:,}", "directions that change no output"),
@@ -90,7 +85,7 @@ def picture(scene: Scene) -> str:
 def spaces(report: Report) -> str:
     if not report["spaces"]:
         return "<h2>Hidden spaces</h2><p>This network has none.</p>"
-    body = "".join(_space_row(space) for space in report["spaces"])
+    body = "".join(_space_row(space, more) for space, more in words.own_spaces(report))
     return (
         "<h2>Hidden spaces</h2>"
         '<p class="soft">A space is a set of hidden features that operations treat alike. Its group is everything that '
@@ -101,23 +96,21 @@ def spaces(report: Report) -> str:
     )
 
 
-def _space_row(space: Mapping[str, Any]) -> str:
+def _space_row(space: Mapping[str, Any], further: list[Mapping[str, Any]]) -> str:
     size = f"{space['size']:,}"
     if space.get("copies", 1) > 1:
         size += f" × {space['copies']}"
     group = escape(words.freedom(space))
     if space.get("frozen_by"):
         group += f'<br><span class="soft">held back by {escape(str(space["frozen_by"]))}</span>'
-    if space.get("permuted_with"):
-        group += (
-            f'<br><span class="soft">a further scaling of the units of {escape(str(space["permuted_with"]))}</span>'
-        )
     if space.get("within") is not None:
         group += f'<br><span class="soft">inside space {escape(str(space["within"]))}</span>'
-    known = "–" if space.get("permuted_with") else words.identifiability(space)
+    if further:
+        lines = "".join(f"<p>{escape(words.freedom(other))}: {_weights(other, 9)}</p>" for other in further)
+        group += f"<details><summary>and {words.count(len(further), 'further scaling')}</summary>{lines}</details>"
     return (
         f'<tr><td>{_chip(space)}</td><td class="n">{size}</td><td>{group}</td>'
-        f"<td>{escape(space['activation'] or '–')}</td><td>{escape(known)}</td>"
+        f"<td>{escape(space['activation'] or '–')}</td><td>{escape(words.identifiability(space))}</td>"
         f'<td class="weights">{_weights(space)}</td></tr>'
     )
 
@@ -138,8 +131,9 @@ def _chip(space: Mapping[str, Any]) -> str:
 
 def units(report: Report, closest: Mapping[str, str]) -> str:
     """Every unit, neighbours of one kind folded; `closest` holds a sentence per space about its most alike units."""
-    parts = [_unit_block(space, report["redundant"], closest) for space in own_spaces(report)[:DETAILS]]
-    left = len(own_spaces(report)) - len(parts)
+    own = words.own_spaces(report)
+    parts = [_unit_block(space, report["redundant"], closest) for space, _ in own[:DETAILS]]
+    left = len(own) - len(parts)
     note = (
         f'<p class="soft">{left:,} more spaces are not listed here; inspect --json has them all.</p>'
         if left > 0

@@ -39,14 +39,14 @@ details{border-top:1px solid var(--line)}
 details:first-child{border-top:0}
 summary{cursor:pointer;padding:12px 18px;display:flex;flex-wrap:wrap;gap:8px 14px;align-items:baseline}
 summary::-webkit-details-marker{display:none}
-summary::before{content:'\25B8';color:var(--soft);font-size:.85em}
-details[open]>summary::before{content:'\25BE'}
+summary::before{content:'▸';color:var(--soft);font-size:.85em}
+details[open]>summary::before{content:'▾'}
 summary:hover{background:var(--hover)}
 summary:focus-visible{outline:2px solid var(--accent);outline-offset:-2px;border-radius:12px}
 summary .chip{font-size:13px}
 .weights{font-size:13px;min-width:230px}
-.weights details{border:0}
-.weights summary{padding:2px 0;color:var(--soft)}
+td details{border:0}
+td summary{display:block;padding:2px 0;color:var(--soft)}
 .inside{padding:0 18px 16px}
 .inside table{margin-top:12px}
 .inside th:first-child,.inside td:first-child{padding-left:0}

@@ -34,6 +34,15 @@ _BY_MIXING = {
 }
 
 
+def own_spaces(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """The spaces that have units of their own, each with the further scalings that act on the same units."""
+    further: dict[str, list[Mapping[str, Any]]] = {}
+    for space in report["spaces"]:
+        if space.get("permuted_with"):
+            further.setdefault(str(space["permuted_with"]), []).append(space)
+    return [(space, further.get(str(space["id"]), [])) for space in report["spaces"] if not space.get("permuted_with")]
+
+
 def freedom(space: Mapping[str, Any]) -> str:
     """What may be done to a space without changing the function: 'reorder units, rescale by positive factors'."""
     mixing, scaling = space["mixing"], space["scaling"]
