@@ -9,7 +9,7 @@ import torch
 
 from fiberscope.equivalence.canonical_order import Ordering
 from fiberscope.equivalence.canonical_scale import normalise_scales
-from fiberscope.symmetry.blocks import Workspace
+from fiberscope.symmetry.blocks import Workspace, mixes
 from fiberscope.symmetry.element import to_array
 from fiberscope.symmetry.symmetries import Symmetries, symmetries
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 ORDER_TOLERANCE = 256
 """Values within this many machine epsilons of the stored dtype count as equal while units are sorted."""
+
+ORDER_FLOOR = 1e-10
+"""The same, at least: float64 scales are products of several roundings."""
+
+MIXED_ORDER_FLOOR = 1e-7
+"""The same where a space mixes: its basis comes out of a matrix inverse."""
 
 
 def canonicalize(net: Network) -> Network:
@@ -48,7 +54,8 @@ def canonical_form(net: Network, sym: Symmetries | None = None) -> Workspace:
     space = Workspace(sym, {n: to_array(net.weights[n]) for n in sym.layouts})
     normalise_scales(space)
     round_to_stored(space, net)
-    Ordering(space, order_tolerance(net)).run()
+    floor = MIXED_ORDER_FLOOR if any(mixes(g) for g in sym.groups.values()) else ORDER_FLOOR
+    Ordering(space, max(order_tolerance(net), floor)).run()
     return space
 
 

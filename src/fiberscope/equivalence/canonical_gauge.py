@@ -2,7 +2,8 @@ r"""Canonical bases of spaces that mix: bring the writers to echelon form.
 
 Under GL(n) the rows A (n x m) of all writers go to M A. The pivots are n columns chosen by pivoted QR of an
 orthonormal basis of the row space, which does not depend on M; then M = A[:, pivots]^{-1} makes A[:, pivots]
-the identity. Under O(n) the pivoted QR of A itself is invariant, and M makes its triangular factor positive.
+the identity. Under O(n) the pivoted QR of A itself is invariant, and M makes its triangular factor positive;
+where the ones are fixed, the same happens in their orthogonal complement.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def gauge(space: Workspace, key: int, blocks: list[Block]) -> bool:
         assert isinstance(leaf, Leaf)
         if primal(leaf, group):
             written.append(per_copy(block, place, group))
-    if not written or group.mixing is Mixing.orthogonal_fixing_ones:
+    if not written:
         return False
     rows = np.concatenate(written, axis=-1)
     if rows.shape[-1] < n:
@@ -55,6 +56,11 @@ def _basis(a: Array, mixing: Mixing) -> Array | None:
     if singular[-1] <= RANK_TOLERANCE * singular[0]:
         return None
     n = a.shape[0]
+    if mixing is Mixing.orthogonal_fixing_ones:
+        frame = np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, : n - 1]]))[0][:, 1:]
+        q, r, _ = qr(frame.T @ a, mode="economic", pivoting=True)
+        inner = np.sign(np.diag(r))[:, None] * q.T
+        return np.full((n, n), 1.0 / n) + frame @ inner @ frame.T
     if mixing is Mixing.orthogonal:
         q, r, _ = qr(a, mode="economic", pivoting=True)
         return (np.sign(np.diag(r))[:, None] * q.T).astype(np.float64)

@@ -32,6 +32,7 @@ class Ordering:
         self.classes: dict[int, Array] = {}
         self.unsigned: dict[int, Array] = {}
         self.open: set[int] = set(self.groups)
+        self.baseless: set[int] = set()
         for key, group in self.groups.items():
             shape = (*(a.size for a in group.context), group.atom.size)
             start = np.zeros(shape, dtype=np.int64)
@@ -43,9 +44,11 @@ class Ordering:
     def run(self) -> None:
         """Settle every space, then break the remaining ties."""
         self._sweep(ambiguous=False)
+        self._remaining_signs()
         self._sweep(ambiguous=True)
+        self._remaining_signs()
         for _ in range(8):
-            tied = [k for k in self.groups if self._tied(k)]
+            tied = [k for k in self.groups if self._tied(k) and not mixes(self.groups[k])]
             before = {k: self.classes[k].copy() for k in tied}
             for key in tied:
                 self._settle(key, ambiguous=True)
@@ -64,6 +67,18 @@ class Ordering:
                     self.open.discard(key)
                     progress = True
 
+    def _remaining_signs(self) -> None:
+        """Fix the signs that waited for other spaces to be settled."""
+        progress = True
+        while progress:
+            progress = False
+            for key, group in self.groups.items():
+                if key in self.open or not self.unsigned[key].any():
+                    continue
+                before = int(self.unsigned[key].sum())
+                self._fix_signs(key)
+                progress |= int(self.unsigned[key].sum()) < before
+
     def open_in_order(self) -> list[int]:
         """Return the open spaces, those that index no open space first."""
         outer = {c.id for k in self.open for c in self.groups[k].context}
@@ -71,6 +86,8 @@ class Ordering:
         return ready or [k for k in self.groups if k in self.open]
 
     def _tied(self, key: int) -> bool:
+        if mixes(self.groups[key]):
+            return key in self.baseless
         classes = self.classes[key]
         return classes.shape[-1] > 1 and bool((np.diff(np.sort(classes, axis=-1), axis=-1) == 0).any())
 
@@ -82,11 +99,9 @@ class Ordering:
         if not clear and not ambiguous:
             return False
         if mixes(group):
-            gauge(self.space, key, clear)
+            (self.baseless.discard if gauge(self.space, key, clear) else self.baseless.add)(key)
             return True
-        for mode in range(len(group.sign_modes)):
-            for block in clear:
-                self._fix_sign(key, mode, block)
+        self._fix_signs(key)
         if group.mixing is not Mixing.permutation:
             return True
         clear = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1 and self._clear(b, key)]
@@ -112,6 +127,16 @@ class Ordering:
             if any(odd and self.unsigned[other][m].any() for m, odd in enumerate(parities)):
                 return False
         return True
+
+    def _fix_signs(self, key: int) -> None:
+        """Fix what signs of a space the settled blocks determine."""
+        for mode in range(len(self.groups[key].sign_modes)):
+            for number in range(len(self.space.blocks(key))):
+                block = self.space.blocks(key)[number]
+                if len(positions(block, key)) == 1 and self._clear(block, key):
+                    self._fix_sign(key, mode, block)
+                if not self.unsigned[key][mode].any():
+                    break
 
     def _fix_sign(self, key: int, mode: int, block: Block) -> None:
         """Make the first of the largest entries positive, for units whose sign is still open."""

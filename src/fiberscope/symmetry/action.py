@@ -39,26 +39,26 @@ def index_of(group: Group, groups: Mapping[int, Group], parts: Mapping[int, Part
 
 def act_on(tensor: Array, layout: Layout, groups: Mapping[int, Group], parts: Mapping[int, Part]) -> Array:
     """Transform one weight; ``layout`` gives its axis types."""
-    return _walk(tensor, list(layout), groups, lambda t, leaves: _act_leaves(t, leaves, groups, parts))
+    return walk(tensor, list(layout), groups, lambda t, leaves: act_leaves(t, leaves, groups, parts))
 
 
 Visit = Any
 
 
-def _walk(tensor: Array, axes: list[Axis], groups: Mapping[int, Group], visit: Visit) -> Array:
+def walk(tensor: Array, axes: list[Axis], groups: Mapping[int, Group], visit: Visit) -> Array:
     """Take direct sums apart and unfold products until every axis is one leaf, apply ``visit``, put it back."""
     for i, axis in enumerate(axes):
         if isinstance(axis, Sum):
             pieces, start = [], 0
             for term in axis.terms:
-                part = np.take(tensor, np.arange(start, start + term.size), axis=i)
-                pieces.append(_walk(part, [*axes[:i], term, *axes[i + 1 :]], groups, visit))
+                part = tensor[(slice(None),) * i + (slice(start, start + term.size),)]
+                pieces.append(walk(part, [*axes[:i], term, *axes[i + 1 :]], groups, visit))
                 start += term.size
             return np.concatenate(pieces, axis=i)
         if isinstance(axis, Product):
             shape = tensor.shape
             unfolded = tensor.reshape(*shape[:i], *(f.size for f in axis.factors), *shape[i + 1 :])
-            made = _walk(unfolded, [*axes[:i], *axis.factors, *axes[i + 1 :]], groups, visit)
+            made = walk(unfolded, [*axes[:i], *axis.factors, *axes[i + 1 :]], groups, visit)
             return made.reshape(shape)
     return visit(tensor, axes)
 
@@ -84,13 +84,15 @@ def aligned(array: Array, group: Group, axes: list[Axis], position: int, rank: i
     return np.transpose(array, np.argsort(places)).reshape(shape)
 
 
-def _act_leaves(tensor: Array, axes: list[Axis], groups: Mapping[int, Group], parts: Mapping[int, Part]) -> Array:
+def act_leaves(tensor: Array, axes: list[Axis], groups: Mapping[int, Group], parts: Mapping[int, Part]) -> Array:
     rank = tensor.ndim
     for i in order_of(axes, groups):
         leaf = axes[i]
         assert isinstance(leaf, Leaf)
         group = groups[leaf.atom.id]
-        part = parts[group.atom.id]
+        part = parts.get(group.atom.id)
+        if part is None:
+            continue
         if part.matrix is not None:
             tensor = _mix(tensor, leaf, group, part.matrix, axes, i)
             continue
@@ -103,11 +105,11 @@ def _act_leaves(tensor: Array, axes: list[Axis], groups: Mapping[int, Group], pa
             else:
                 tensor = np.take(tensor, part.source, axis=i)
         exponents, parities = mode_exponents(leaf, group)
-        for field, q in zip(part.log if part.log is not None else (), exponents, strict=True):
+        for field, q in zip(part.log if part.log is not None else (), exponents, strict=False):
             if q:
                 scale = aligned(field ** abs(q), group, axes, i, rank)
                 tensor = tensor * scale if q > 0 else tensor / scale
-        for field, odd in zip(part.sign if part.sign is not None else (), parities, strict=True):
+        for field, odd in zip(part.sign if part.sign is not None else (), parities, strict=False):
             if odd:
                 tensor = tensor * aligned(field, group, axes, i, rank)
     return tensor

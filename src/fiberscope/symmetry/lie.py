@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.symmetry.action import _walk, aligned, mode_exponents, multiply_axis, order_of, primal
+from fiberscope.symmetry.action import walk, aligned, mode_exponents, multiply_axis, order_of, primal
 from fiberscope.symmetry.axes import Axis, Leaf
 from fiberscope.symmetry.groups import Mixing
 
@@ -65,7 +65,7 @@ class LieAlgebra:
         for name in dict.fromkeys(n for n, _, _ in group.occurrences):
             tensor = np.asarray(weights[name], dtype=np.float64)
             axes = list(self.symmetries.layouts[name])
-            out[name] = _walk(tensor, axes, groups, lambda t, leaves: _derive(t, leaves, groups, generator))
+            out[name] = walk(tensor, axes, groups, lambda t, leaves: _derive(t, leaves, groups, generator))
         return out
 
     def matrix(self, weights: Mapping[str, Array]) -> Array:
