@@ -12,6 +12,7 @@ from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.chain_check import Judgement, judge
 from fiberscope.equivalence.chain_match import Matching, match
 from fiberscope.equivalence.chain_reduce import Reduction, reduce_chain
+from fiberscope.equivalence.difference import Difference, difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,25 +38,9 @@ class ChainRelation:
         steps.append({"step": "compare-weights"})
         return steps, arrays
 
-    def changed_units(self) -> list[tuple[int, int]]:
-        """Units of b (0-based layer, unit as in the unreduced b) whose own weights differ from a's, worst first."""
-        a, b = (r.chain for r in self.reductions)
-        found: list[tuple[float, int, int]] = []
-        order, factor = np.arange(a.widths[0]), np.ones(a.widths[0])
-        from fiberscope.equivalence.chain_activations import law
-
-        for l, (perm, scale) in enumerate(zip(self.matching.perms, self.judgement.scales, strict=True)):
-            weight_a, bias_a = a.floats()[l]
-            weight_b, bias_b = b.floats()[l]
-            moved = np.column_stack([weight_a[np.ix_(perm, order)] / factor, bias_a[perm]]) * scale[:, None]
-            rows = np.column_stack([weight_b, bias_b])
-            size = np.abs(rows).max(axis=1, initial=0.0)
-            change = np.abs(rows - moved).max(axis=1, initial=0.0) / np.where(size > 0, size, 1.0)
-            kept = self.reductions[1].kept[l]
-            found += [(float(change[k]), l, int(kept[k])) for k in np.flatnonzero(change > 1e-15)]
-            order, factor = perm, law(a.activations[l]).multipliers(scale)
-        found.sort(reverse=True)
-        return [(l, unit) for _, l, unit in found]
+    def difference(self) -> Difference:
+        """What separates the two reduced chains, in b's coordinates."""
+        return difference(*(r.chain for r in self.reductions), self.matching, self.judgement)
 
 
 def relate(a: Chain, b: Chain, ulp: float) -> ChainRelation | None:

@@ -222,7 +222,7 @@ class _Comparison:
             rng=np.random.default_rng(self.seed),
             above=0.0 if self.exact or self.tol is None else self.tol,
             deadline=deadline,
-            units=self.relation.changed_units() if self.relation is not None and chains is not None else [],
+            difference=self.relation.difference() if self.relation is not None else None,
             tried=self.tried,
         )
 

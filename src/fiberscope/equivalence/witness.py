@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.difference import Difference, Unit
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.pair import Pair, pull
 from fiberscope.equivalence.verdict import Witness
@@ -49,26 +50,34 @@ def ascend(
     return x, best
 
 
-def switch_on(chain: Chain, layer: int, unit: int, domain: Domain, rng: np.random.Generator, count: int) -> np.ndarray:
-    """Points of the domain that drive the pre-activation of one hidden unit up (both ways where sign matters)."""
-    x = domain.sample(rng, 4 * count)
+def switch_on(chain: Chain, units: tuple[Unit, ...], domain: Domain, rng: np.random.Generator, count: int) -> np.ndarray:
+    """Points of the domain that drive the lowest pre-activation of some hidden units up."""
+    lengths = [float(np.linalg.norm(chain.floats()[l][0][unit])) or 1.0 for l, unit in units]
 
-    def before(points: np.ndarray) -> np.ndarray:
-        return chain.preactivations(points)[layer][:, unit]
+    def levels(pre: list[np.ndarray]) -> np.ndarray:
+        columns = [pre[l][:, unit] / length for (l, unit), length in zip(units, lengths, strict=True)]
+        return np.nan_to_num(np.stack(columns, axis=1), nan=-np.inf)
 
-    start = before(x)
-    x = x[np.argsort(-np.nan_to_num(start, nan=-np.inf))[:count]]
+    def lowest(points: np.ndarray) -> np.ndarray:
+        return levels(chain.preactivations(points)).min(axis=1)
 
     def slope(points: np.ndarray) -> np.ndarray:
         pre = chain.preactivations(points)
-        seed = np.zeros((len(points), chain.widths[layer + 1]))
-        seed[:, unit] = 1.0
-        g = pull(chain, pre, seed, layer)
-        flat = np.abs(g).max(axis=1) == 0
+        which = levels(pre).argmin(axis=1)
+        g = np.zeros_like(points)
+        for i, (l, unit) in enumerate(units):
+            here = which == i
+            if here.any():
+                seed = np.zeros((int(here.sum()), chain.widths[l + 1]))
+                seed[:, unit] = 1.0
+                g[here] = pull(chain, [z[here] for z in pre], seed, l)
+        flat = np.abs(g).max(axis=1, initial=0.0) == 0
         g[flat] = rng.standard_normal((int(flat.sum()), g.shape[1]))
         return g
 
-    return ascend(x, before, slope, domain, 25)[0]
+    x = domain.sample(rng, 8 * count)
+    x = x[np.argsort(-lowest(x))[:count]]
+    return ascend(x, lowest, slope, domain, 30)[0]
 
 
 def search(
@@ -77,7 +86,7 @@ def search(
     rng: np.random.Generator,
     above: float,
     deadline: float,
-    units: list[tuple[int, int]],
+    difference: Difference | None,
     tried: list[str],
 ) -> Witness | None:
     """The best witness found, or None; stops early once a rigorous gap exceeds ``above`` (the tolerance asked)."""
@@ -126,21 +135,24 @@ def search(
     tried.append("gradient ascent")
     if consider(x, gap, noise, 4):
         return found
-    # 2. points that switch on the units whose weights differ
-    if pair.chains is not None and units:
-        for l, unit in units[:64]:
-            if time.perf_counter() > deadline:
-                break
-            start = switch_on(pair.chains[1], l, unit, domain, rng, 16)
-            gap, noise = pair.gaps(start)
-            if consider(start, gap, noise, 2):
-                tried.append("inputs that switch on the units that differ")
-                return found
-            y, gap, noise = climb(start, 20)
-            if consider(y, gap, noise, 2):
-                tried.append("inputs that switch on the units that differ")
-                return found
+    # 2. points where the changed weights matter, judged by the difference carried through the layers
+    if difference is not None:
         tried.append("inputs that switch on the units that differ")
+        reached = [x, domain.sample(rng, 4 * count)]
+        for start in range(0, 64, 8):
+            targets = difference.targets(64)[start : start + 8]
+            for units in targets:
+                points = switch_on(difference.b, units, domain, rng, 16)
+                reached += [points, climb(points, 20)[0]] if pair.chains is not None else [points]
+                if time.perf_counter() > deadline:
+                    break
+            points = np.concatenate(reached)
+            gap = difference.gaps(points)
+            if bool((gap > 0).any()) and consider(points, gap, np.zeros(len(gap)), 6):
+                return found
+            reached = [points[:0]]
+            if time.perf_counter() > deadline or len(targets) < 8:
+                break
     # 3. more of everything while there is time
     rounds = 0
     limit = 6 if found is None else 2
