@@ -23,6 +23,7 @@ def infer(net: Network) -> tuple[Inference, dict[str, Typed]]:
     """Type every tensor of the network; return the facts and the type of every weight."""
     inf = Inference()
     inf.stack_dims = _stack_dims(net.graph)
+    inf.stored = _stored(net)
     weights: dict[str, Typed] = {}
     inputs = set(net.input_names)
     for node in net.graph.nodes:
@@ -34,6 +35,16 @@ def infer(net: Network) -> tuple[Inference, dict[str, Typed]]:
     for node in net.output_nodes:
         inf.freeze(inf.typed(node))
     return inf, weights
+
+
+def _stored(net: Network) -> set[str]:
+    """Names of the nodes whose entries are entries of one weight, only moved about."""
+    found: set[str] = set()
+    for node in net.graph.nodes:
+        moved = node.op == "call_function" and op_name(node) in _MOVES | {"view", "t", "slice", "expand", "select"}
+        if node.name in net.weight_of or (moved and node.args[0].name in found):
+            found.add(node.name)
+    return found
 
 
 def _placeholder(

@@ -27,6 +27,8 @@ class Group:
     sign_modes: list[tuple[int, ...]] = field(default_factory=list)
     context: tuple[Atom, ...] = ()
     read: bool = False
+    readers: frozenset[int] = frozenset()
+    pooled: bool = False
     charge_columns: dict[Charge, int] = field(default_factory=dict, repr=False)
 
     @property
@@ -49,7 +51,12 @@ def solve(inf: Inference, weights: dict[str, Typed]) -> dict[int, Group]:
         if not more:
             break
         silent |= more
+    readers = {(leaf.atom.id, leaf.charge) for a in inf.reads for leaf in leaves(resolve(a))}
+    pooled = {leaf.atom.id for a in inf.pooled for leaf in leaves(resolve(a))}
     for key, group in groups.items():
+        group.pooled = key in pooled
+        columns = {c for charge, c in group.charge_columns.items() if (key, charge) in readers}
+        group.readers = frozenset(columns)
         group.context = tuple(sorted(contexts.get(key, ()), key=lambda a: a.id))
         group.read = key in read
     return groups

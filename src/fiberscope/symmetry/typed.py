@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +47,9 @@ class Inference:
     env: dict[str, Value] = field(default_factory=dict)
     stack_dims: dict[str, int] = field(default_factory=dict)
     frozen_ops: list[tuple[str, str]] = field(default_factory=list)
-    record: Callable[[Typed], None] = lambda typed: None
+    stored: set[str] = field(default_factory=set)
+    reads: list[Axis] = field(default_factory=list)
+    pooled: list[Axis] = field(default_factory=list)
 
     def typed(self, arg: Any) -> Typed:
         """Return the type of a node argument (numbers become constant scalars)."""
@@ -74,6 +75,13 @@ class Inference:
         """Allow nothing on any axis of this tensor."""
         for axis in typed.axes:
             self.facts.freeze(axis)
+
+    def read(self, weight: Any, axis: Axis, value: Axis) -> None:
+        """Note a contraction: a stored weight reads the space along ``axis``, or something else consumes it."""
+        if getattr(weight, "name", None) in self.stored:
+            self.reads.append(axis)
+        else:
+            self.pooled += [axis, value]
 
     def broadcast(self, a: Typed, b: Typed) -> list[tuple[Axis, Axis]]:
         """Pair the axes of two tensors as numpy broadcasting does."""

@@ -19,31 +19,42 @@ if TYPE_CHECKING:
 
 def mm(inf: Inference, node: Node) -> Typed:
     """(m, k) @ (k, n)."""
-    return matrix_product(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+    return matrix_product(inf, node.args[0], node.args[1])
 
 
-def matrix_product(inf: Inference, a: Typed, b: Typed) -> Typed:
+def note_reader(inf: Inference, left: Any, a: Axis, right: Any, b: Axis) -> None:
+    """Note which side of a contraction is a stored weight."""
+    if getattr(left, "name", None) in inf.stored:
+        inf.read(left, a, b)
+    else:
+        inf.read(right, b, a)
+
+
+def matrix_product(inf: Inference, left: Any, right: Any) -> Typed:
     """Contract the last axis of ``a`` with the first of ``b``; a zero factor (an initial state) ties nothing."""
+    a, b = inf.typed(left), inf.typed(right)
     if a.zero or b.zero:
         sizes = [x.size for x in (*a.axes[:-1], *b.axes[1:])]
         return Typed(tuple(Uniform(n) for n in sizes), True, zero=True)
+    note_reader(inf, left, a.axes[-1], right, b.axes[0])
     inf.facts.contract(a.axes[-1], b.axes[0])
     return Typed(tuple(resolve(x) for x in (*a.axes[:-1], *b.axes[1:])), a.constant and b.constant)
 
 
 def addmm(inf: Inference, node: Node) -> Typed:
     """bias + a @ b."""
-    bias, a, b = (inf.typed(x) for x in node.args[:3])
-    return combine_equal(inf, matrix_product(inf, a, b), bias)
+    return combine_equal(inf, matrix_product(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
 def bmm(inf: Inference, node: Node) -> Typed:
     """(b, m, k) @ (b, k, n): the batch axes are tied entrywise."""
-    return batched(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+    return batched(inf, node.args[0], node.args[1])
 
 
-def batched(inf: Inference, a: Typed, b: Typed) -> Typed:
+def batched(inf: Inference, left: Any, right: Any) -> Typed:
     """Batched matrix product."""
+    a, b = inf.typed(left), inf.typed(right)
+    note_reader(inf, left, a.axes[2], right, b.axes[1])
     batch = inf.facts.multiply(a.axes[0], b.axes[0])
     inf.facts.contract(a.axes[2], b.axes[1], batch=(batch,))
     axes = (batch, a.axes[1], b.axes[2])
@@ -52,19 +63,17 @@ def batched(inf: Inference, a: Typed, b: Typed) -> Typed:
 
 def baddbmm(inf: Inference, node: Node) -> Typed:
     """bias + batched product."""
-    bias, a, b = (inf.typed(x) for x in node.args[:3])
-    return combine_equal(inf, batched(inf, a, b), bias)
+    return combine_equal(inf, batched(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
 def mv(inf: Inference, node: Node) -> Typed:
     """Matrix times vector."""
-    return matrix_product(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
+    return matrix_product(inf, node.args[0], node.args[1])
 
 
 def addmv(inf: Inference, node: Node) -> Typed:
     """bias + matrix times vector."""
-    bias, a, b = (inf.typed(x) for x in node.args[:3])
-    return combine_equal(inf, matrix_product(inf, a, b), bias)
+    return combine_equal(inf, matrix_product(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
 def convolution(inf: Inference, node: Node) -> Typed:
@@ -75,6 +84,10 @@ def convolution(inf: Inference, node: Node) -> Typed:
     batch, channels, *pixels = x.axes
     inf.facts.fix_pixels(*pixels, *w.axes[2:])
     read, written = (w.axes[0], w.axes[1]) if transposed else (w.axes[1], w.axes[0])
+    if groups == 1:
+        inf.read(node.args[1], read, channels)
+    else:
+        inf.pooled.append(channels)
     try:
         out = _grouped(inf, channels, read, written, groups, transposed)
     except Mismatch:
@@ -124,7 +137,9 @@ def embedding(inf: Inference, node: Node) -> Typed:
 def outer_linear(inf: Inference, node: Node) -> Typed:
     """x @ weight.T + bias, where torch keeps it whole."""
     x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
-    out = matrix_product(inf, x, Typed((w.axes[1], w.axes[0]), w.constant))
+    inf.read(node.args[1], w.axes[1], x.axes[-1])
+    inf.facts.contract(x.axes[-1], w.axes[1])
+    out = Typed((*x.axes[:-1], resolve(w.axes[0])), x.constant and w.constant)
     if len(node.args) > 2 and node.args[2] is not None:
         out = combine_equal(inf, out, inf.typed(node.args[2]))
     return out
@@ -133,6 +148,7 @@ def outer_linear(inf: Inference, node: Node) -> Typed:
 def dot(inf: Inference, node: Node) -> Typed:
     """Inner product of two vectors."""
     a, b = inf.typed(node.args[0]), inf.typed(node.args[1])
+    note_reader(inf, node.args[0], a.axes[0], node.args[1], b.axes[0])
     inf.facts.contract(a.axes[0], b.axes[0])
     return Typed((), a.constant and b.constant)
 
@@ -151,12 +167,14 @@ def trilinear(inf: Inference, node: Node) -> Typed:
     for d in range(rank):
         present = [w[d] for w, places in zip(wide, inserts, strict=True) if d not in places]
         if d in summed and len(present) == 2:
+            inf.pooled += present
             inf.facts.contract(present[0], present[1])
             continue
         axis = present[0]
         for other in present[1:]:
             axis = inf.facts.multiply(axis, other)
         if d in summed:
+            inf.pooled.append(axis)
             inf.facts.lower(axis, Mixing.permutation)
             inf.facts.vanish(axis)
         else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def _still(inf: Inference, axes: tuple[Axis, ...] | list[Axis], mixing: Mixing) -> None:
+    inf.pooled += axes
     for axis in axes:
         inf.facts.lower(axis, mixing)
         inf.facts.vanish(axis)
@@ -120,7 +121,9 @@ def batch_norm_sample(inf: Inference, node: Node) -> tuple[Typed, ...]:
 
 def softmax(inf: Inference, node: Node) -> Typed:
     """exp(x) / sum exp(x): permutations only, along and across."""
-    return law(inf, inf.typed(node.args[0]), None, None)
+    x = inf.typed(node.args[0])
+    inf.pooled += x.axes
+    return law(inf, x, None, None)
 
 
 RULES: dict[str, Callable[[Inference, Any], Any]] = {

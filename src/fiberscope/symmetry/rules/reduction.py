@@ -34,6 +34,7 @@ def reduce(inf: Inference, node: Node, x: Typed) -> Typed:
         if i not in dims:
             axes.append(resolve(axis))
             continue
+        inf.pooled.append(axis)
         inf.facts.lower(axis, Mixing.permutation)
         inf.facts.vanish(axis)
         if keep:
@@ -68,6 +69,7 @@ def vector_norm(inf: Inference, node: Node) -> Typed:
         if i not in chosen:
             axes.append(axis)
             continue
+        inf.pooled.append(axis)
         inf.facts.vanish(axis)
         if keep:
             axes.append(Uniform(1))
@@ -80,6 +82,7 @@ def variance(inf: Inference, node: Node) -> Typed:
     given = node.args[1] if len(node.args) > 1 else None
     dims = {d % len(x.axes) for d in given} if isinstance(given, (list, tuple)) else set(range(len(x.axes)))
     for i in dims:
+        inf.pooled.append(x.axes[i])
         inf.facts.lower(x.axes[i], Mixing.permutation)
         inf.facts.vanish(x.axes[i])
     out = law(inf, inf.typed(node.args[0]), Fraction(2), "even")
