@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from fiberscope.cli.output import emit_json, say
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fiberscope.network import Network
 
 
@@ -32,20 +30,8 @@ def relative_change(a: Network, b: Network, *, seed: int, samples: int = 64) -> 
     """max |a(x) - b(x)| / max |a(x)| over random inputs, run in float64."""
     import numpy as np
 
-    x = random_inputs(a, np.random.default_rng(seed), samples)
+    from fiberscope.equivalence.sampling import sample_inputs
+
+    x = sample_inputs(a, samples, np.random.default_rng(seed))
     before, after = a.run_flat(x), b.run_flat(x)
     return float(np.abs(before - after).max() / max(np.abs(before).max(), np.finfo(float).tiny))
-
-
-def random_inputs(net: Network, rng: np.random.Generator, samples: int) -> np.ndarray:
-    """(samples, n_in): normal numbers for floating inputs, whole numbers in range for integer inputs."""
-    import numpy as np
-
-    columns = []
-    for spec in net.inputs:
-        if spec.dtype.is_floating_point:
-            columns.append(rng.standard_normal((samples, spec.size)))
-        else:
-            low, high = spec.low or 0, 1 if spec.high is None else spec.high
-            columns.append(rng.integers(low, high + 1, (samples, spec.size)).astype(float))
-    return np.concatenate(columns, axis=1)

@@ -27,7 +27,7 @@ def page(inspection: Inspection) -> str:
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     body = [
-        sections.header(report, net.name),
+        sections.header(report, net),
         sections.cards(report),
         sections.meaning(report),
         sections.picture(network_scene(net, inspection.symmetries)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fiberscope.report import words
 from fiberscope.report.units import rows, statuses
@@ -14,15 +14,19 @@ from fiberscope.scene.colours import colour
 from fiberscope.scene.scene import Scene
 from fiberscope.scene.svg import svg
 
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
 Report = Mapping[str, Any]
 CELLS = 1024  # units drawn one by one in a space; beyond that the table speaks
 DETAILS = 200  # spaces whose units are listed
 
 
-def header(report: Report, name: str) -> str:
+def header(report: Report, net: Network) -> str:
+    """Name, format, size, and the shapes of one sample."""
     model = report["model"]
-    where = PurePath(model["path"]).name if model["path"] else name
-    shapes = f"{_shapes(model['inputs'])} → {_shapes(model['outputs'])}"
+    where = PurePath(model["path"]).name if model["path"] else net.name
+    shapes = f"{_shapes([spec.sample_shape for spec in net.inputs])} → {_shapes(net.outputs)}"
     return (
         f"<header><h1>{escape(where)}</h1>"
         f'<p class="soft">{escape(str(model["format"]))} · {words.count(model["parameters"], "parameter")} · '
@@ -30,14 +34,9 @@ def header(report: Report, name: str) -> str:
     )
 
 
-def _shapes(specs: Any) -> str:
-    """'5' or '1 × 8 × 8, 12' from the contract's inputs or outputs, whether dicts with a shape or bare shapes."""
-    texts = []
-    for spec in specs:
-        shape = spec.get("shape", ()) if isinstance(spec, Mapping) else spec
-        shape = shape if isinstance(shape, list | tuple) else [shape]
-        texts.append(" × ".join(str(n) for n in shape) or "1")
-    return ", ".join(texts) or "?"
+def _shapes(shapes: Iterable[Sequence[int]]) -> str:
+    """'1 × 8 × 8, 12': the shapes of one sample; a scalar is 1."""
+    return ", ".join(" × ".join(str(n) for n in shape) or "1" for shape in shapes)
 
 
 def cards(report: Report) -> str:

@@ -16,8 +16,8 @@ MIXING = {
 SCALING = {
     "one": "",
     "sign": "flip signs",
-    "positive": "rescale (> 0)",
-    "nonzero": "rescale (≠ 0)",
+    "positive": "rescale (>0)",
+    "nonzero": "rescale (≠0)",
 }
 
 _BY_SCALING = {
