@@ -1,9 +1,9 @@
 """Mid-radius arithmetic on arrays: every operation encloses the real result of all points of its arguments.
 
 float64 throughout. Dot products of length n carry gamma_{n+2} = (n+2)u / (1 - (n+2)u), valid for any order of summation
-and fused operations (Higham, Accuracy and Stability, ch. 3; Rump's mid-rad products). Each radius is inflated by
-(1 + 2^-40) and 1e-300, which covers the rounding of its own computation (lengths below 2^10 times larger are scaled) and
-underflow. Elementary functions go through Arb balls number by number: no assumption about the C library.
+and fused operations (Higham, Accuracy and Stability, ch. 3). Each radius is inflated by 1 + 2^-40 + 4 n u and 1e-300 n,
+which covers the rounding of its own computation and underflow. Elementary functions go through Arb balls number by
+number: no assumption about the C library.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def scalar_function(name: str, parameters: list[float], t: arb) -> arb:
     raise Reject(f"{name} cannot be evaluated rigorously")
 
 
-def monotone_pieces(name: str, parameters: list[float], lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def monotone_pieces(
+    name: str, parameters: list[float], lo: np.ndarray, hi: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Images of [lo, hi] under functions that need no rounding, as (low, high)."""
     if name == "relu":
         return np.maximum(lo, 0), np.maximum(hi, 0)
@@ -141,7 +143,9 @@ def function(name: str, parameters: list[float], x: Ball) -> Ball:
     if name == "leaky_relu":
         slope = parameters[0]
         mid = np.where(x.mid > 0, x.mid, slope * x.mid)
-        return ball(mid, x.rad * max(1.0, abs(slope)) + np.where(x.mid > 0, 0, np.abs(mid) * 2 * U + (x.mid != 0) * 1e-300))
+        return ball(
+            mid, x.rad * max(1.0, abs(slope)) + np.where(x.mid > 0, 0, np.abs(mid) * 2 * U + (x.mid != 0) * 1e-300)
+        )
     if name == "square":
         return mul(x, x)
     if name == "power":

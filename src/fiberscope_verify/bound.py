@@ -1,9 +1,9 @@
 """Method "bound": max |a - b| <= e on a box, by a bisection tree and linear bounds on every leaf.
 
-On a leaf each unit has affine bounds in the inputs, L(x) <= unit(x) <= U(x) (symbolic linear relaxation: Wang et al.
-2018, arXiv 1809.08098; Zhang et al. 2018, arXiv 1811.00866). At the outputs U_a - L_b is one affine form, so what both
-networks share in the inputs cancels. All forms are float64; the rounding error of each step is bounded by
-gamma_n * |W| (|C| max|x| + |d|) and added to the constants, so the float forms are true bounds.
+On a leaf each unit has affine bounds in the inputs, L(x) <= unit(x) <= U(x), found by going back through linear
+relaxations of the activations (Zhang et al. 2018, arXiv 1811.00866). At the outputs U_a - L_b is one affine form, so
+what both networks share in the inputs cancels. All forms are float64; the rounding error of each step is bounded by
+gamma_n times the sizes of its terms and added to the constants, so the float forms are true bounds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from .certificate import Certificate, fields
-from .chain import Chain, Tree, X
+from .chain import Chain
 from .exact import to_float
 from .report import Reject, need
+from .trees import Tree, X
 
 U = 2.0**-53
 CHUNK = 256
@@ -34,22 +35,9 @@ class Forms:
 
 def upper_end(c: np.ndarray, d: np.ndarray, mid: np.ndarray, rad: np.ndarray) -> np.ndarray:
     """An upper bound of c x + d over |x - mid| <= rad; shapes [N, m, n], [N, m], [N, n]."""
-    value = np.einsum("kmn,kn->km", c, mid) + np.einsum("kmn,kn->km", np.abs(c), rad) + d
-    size = np.einsum("kmn,kn->km", np.abs(c), np.abs(mid) + rad) + np.abs(d)
+    value = (c @ mid[..., None] + np.abs(c) @ rad[..., None])[..., 0] + d
+    size = (np.abs(c) @ (np.abs(mid) + rad)[..., None])[..., 0] + np.abs(d)
     return value + outward(c.shape[-1]) * size + 1e-290
-
-
-def affine_step(f: Forms, w: np.ndarray, b: np.ndarray, reach: np.ndarray) -> Forms:
-    """Bounds of w h + b from bounds of h; w and b carry a relative error of 2^-52 each."""
-    n = outward(w.shape[1] + 4)
-    positive, negative = np.maximum(w, 0), np.minimum(w, 0)
-    uc = positive @ f.uc + negative @ f.lc
-    lc = positive @ f.lc + negative @ f.uc
-    ud = f.ud @ positive.T + f.ld @ negative.T + b
-    ld = f.ld @ positive.T + f.ud @ negative.T + b
-    size = np.maximum(*(np.einsum("kmn,kn->km", np.abs(c), reach) + np.abs(d) for c, d in ((f.uc, f.ud), (f.lc, f.ld))))
-    slack = n * (size @ np.abs(w).T + np.abs(b)) + 1e-290
-    return Forms(lc, ld - slack, uc, ud + slack)
 
 
 def relu_lines(lo: np.ndarray, hi: np.ndarray, slope: float) -> tuple:
@@ -91,30 +79,53 @@ def lines(tree: Tree, lo: np.ndarray, hi: np.ndarray) -> tuple:
     raise Reject("bounds know relu, leaky_relu (slope 0 to 1), tanh and sigmoid only")
 
 
-def activation_step(f: Forms, tree: Tree, mid: np.ndarray, rad: np.ndarray, reach: np.ndarray) -> Forms:
-    """Bounds of rho(z) from bounds of z."""
-    lo, hi = -upper_end(-f.lc, -f.ld, mid, rad), upper_end(f.uc, f.ud, mid, rad)
-    lost = np.where(np.isfinite(lo) & np.isfinite(hi), 0.0, np.nan)  # an overflow must not vanish in a comparison
-    under, under_t, over, over_t = lines(tree, lo, hi)  # slopes are >= 0, so each line keeps its side
-    lc, ld = under[..., None] * f.lc, under * f.ld + under_t
-    uc, ud = over[..., None] * f.uc, over * f.ud + over_t + lost
-    size = [np.einsum("kmn,kn->km", np.abs(c), reach) + np.abs(d) for c, d in ((lc, ld), (uc, ud))]
-    n = outward(mid.shape[-1] + 4)
-    return Forms(lc, ld - n * (size[0] + np.abs(under_t)) - 1e-290, uc, ud + n * (size[1] + np.abs(over_t)) + 1e-290)
+def largest(tree: Tree, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """A bound of |rho(z)| on [lo, hi]: |rho(z)| <= |z| for all functions here but the sigmoid, which is at most 1."""
+    return np.ones_like(lo) * (1 + 1e-9) if tree[1] == "sigmoid" else np.maximum(np.abs(lo), np.abs(hi))
 
 
-def output_forms(chain: Chain, mid: np.ndarray, rad: np.ndarray, reach: np.ndarray) -> Forms:
-    """Affine bounds of all outputs on N boxes."""
+def backward(rows: np.ndarray, c: np.ndarray, weights: list, relaxed: list, reach: list[np.ndarray]) -> tuple:
+    """An affine upper bound in the inputs of rows . h + c, h the last activation: (coefficients [N, r, n], constants).
+
+    Going back one layer replaces h = rho(z) by its lines and z by W h' + b. The computed forms differ from the exact
+    ones by at most gamma * (sizes of all terms); sum_j |coefficient| |W| max|h'| bounds these, and is added.
+    """
+    count, r, k = rows.shape
+    unit = outward(max([k, *(w.shape[1] for w, _ in weights[: len(relaxed)])]) + 8)
+    c = c + unit * ((np.abs(rows) @ reach[-1][..., None])[..., 0] + np.abs(c)) + 1e-290
+    for j in reversed(range(len(relaxed))):
+        (w, b), (under, under_t, over, over_t) = weights[j], relaxed[j]
+        positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
+        c = c + (positive @ over_t[..., None] + negative @ under_t[..., None])[..., 0]
+        size = (np.abs(rows) @ (np.abs(over_t) + np.abs(under_t))[..., None])[..., 0]
+        rows = positive * over[:, None, :] + negative * under[:, None, :]
+        c = c + rows @ b
+        weight = reach[j] @ np.abs(w).T + np.abs(b)
+        size = size + (np.abs(rows) @ weight[..., None])[..., 0] + np.abs(c)
+        rows = (rows.reshape(count * r, -1) @ w).reshape(count, r, -1)
+        c = c + unit * size + 1e-290
+    return rows, c
+
+
+def output_forms(chain: Chain, mid: np.ndarray, rad: np.ndarray) -> Forms:
+    """Affine bounds of all outputs on N boxes, with every hidden layer bounded the same way before it is relaxed."""
     if "float" not in chain.cache:
-        chain.cache["float"] = [(to_float(la.weight), to_float(la.bias)) for la in chain.layers]
-    count, n = mid.shape
-    eye, zero = np.broadcast_to(np.eye(n), (count, n, n)), np.zeros((count, n))
-    f = Forms(eye, zero, eye, zero)
-    for layer, (w, b) in zip(chain.layers, chain.cache["float"], strict=True):
-        f = affine_step(f, w, b, reach)
-        if layer.activation is not None:
-            f = activation_step(f, layer.activation, mid, rad, reach)
-    return f
+        chain.cache["float"] = [(to_float(layer.weight), to_float(layer.bias)) for layer in chain.layers]
+    weights, relaxed, reach = chain.cache["float"], [], [np.abs(mid) + rad]
+    for layer, (w, b) in zip(chain.layers, weights, strict=True):
+        m = len(b)
+        rows = np.broadcast_to(np.concatenate([w, -w]), (len(mid), 2 * m, w.shape[1]))
+        c = np.broadcast_to(np.concatenate([b, -b]), (len(mid), 2 * m))
+        rows, c = backward(rows, c, weights, relaxed, reach)
+        if layer.activation is None:
+            break
+        ends = upper_end(rows, c, mid, rad)
+        ends = np.where(np.isfinite(ends), ends, np.nan)  # an overflow must not vanish in a comparison
+        lo, hi = -ends[:, m:], ends[:, :m]
+        lost = (lo + hi) * 0
+        relaxed.append(tuple(v + lost for v in lines(layer.activation, lo, hi)))
+        reach.append(largest(layer.activation, lo, hi))
+    return Forms(-rows[:, m:], -c[:, m:], rows[:, :m], c[:, :m])
 
 
 def difference_bound(a: Chain, b: Chain, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
@@ -130,10 +141,10 @@ def difference_bound(a: Chain, b: Chain, lo: np.ndarray, hi: np.ndarray) -> np.n
             mid = low * 0.5 + high * 0.5
             rad = np.maximum(high - mid, mid - low) * (1 + 4 * U) + 1e-300
             reach = np.abs(mid) + rad
-            p, q = (output_forms(c, mid, rad, reach) for c in (a, b))
+            p, q = (output_forms(c, mid, rad) for c in (a, b))
             ends = []
             for uc, ud, lc, ld in ((p.uc, p.ud, q.lc, q.ld), (q.uc, q.ud, p.lc, p.ld)):
-                size = sum(np.einsum("kmn,kn->km", np.abs(c), reach) + np.abs(d) for c, d in ((uc, ud), (lc, ld)))
+                size = sum((np.abs(c) @ reach[..., None])[..., 0] + np.abs(d) for c, d in ((uc, ud), (lc, ld)))
                 ends.append(upper_end(uc - lc, ud - ld, mid, rad) + outward(4) * size)
             worst = np.maximum(*ends).max(axis=1, initial=0.0)
             out[part] = np.where(np.isnan(worst), np.inf, worst)
@@ -175,8 +186,16 @@ def check_bound(certificate: Certificate, a: Chain, b: Chain, checked: list[str]
     box = certificate.box(a.n_in)
     if box is None or certificate.error_bound is None:
         raise Reject("a bound needs a box as its domain")
-    arrays = certificate.array(axis, "i"), certificate.array(at, "f"), certificate.array(left, "i"), certificate.array(right, "i")
+    arrays = (
+        certificate.array(axis, "i"),
+        certificate.array(at, "f"),
+        certificate.array(left, "i"),
+        certificate.array(right, "i"),
+    )
     lo, hi = leaves(*box, *arrays)
     worst = difference_bound(a, b, lo, hi).max(initial=0.0)
-    need(worst <= certificate.error_bound, f"a leaf has the bound {worst:.6g}, the claim is {certificate.error_bound:.6g}")
+    need(
+        worst <= certificate.error_bound,
+        f"a leaf has the bound {worst:.6g}, the claim is {certificate.error_bound:.6g}",
+    )
     checked.append(f"{len(lo)} leaves cover the box; each bounds the difference by {certificate.error_bound:.6g}")

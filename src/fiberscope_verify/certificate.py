@@ -102,7 +102,10 @@ def read_certificate(source: str | os.PathLike | bytes) -> Certificate:
     except (ValueError, RecursionError) as error:
         raise Reject(f"certificate.json is damaged ({type(error).__name__})") from None
     need(isinstance(top, dict) and set(top) == KEYS, f"certificate.json must hold exactly {', '.join(sorted(KEYS))}")
-    need(top["format"] == "fiberscope-certificate" and type(top["version"]) is int and top["version"] == 1, "unknown format")
+    need(
+        top["format"] == "fiberscope-certificate" and type(top["version"]) is int and top["version"] == 1,
+        "unknown format",
+    )
     need(isinstance(top["steps"], list) and len(top["steps"]) <= MAX_STEPS, "steps must be a list")
     need(isinstance(top["models"], list) and len(top["models"]) == 2, "models must be a list of two")
     for entry in top["models"]:
@@ -113,7 +116,9 @@ def read_certificate(source: str | os.PathLike | bytes) -> Certificate:
         box = top["domain"]
         need(isinstance(box, dict) and set(box) == {"lo", "hi"}, 'the domain is "all" or {lo, hi}')
         need(isinstance(box["lo"], list) and isinstance(box["hi"], list), "lo and hi are lists")
-        lo, hi = (np.array([finite(x, "a bound of the domain") for x in box[k]], dtype=np.float64) for k in ("lo", "hi"))
+        lo, hi = (
+            np.array([finite(x, "a bound of the domain") for x in box[k]], dtype=np.float64) for k in ("lo", "hi")
+        )
         need(len(lo) == len(hi) and np.all(lo <= hi), "the domain has lo above hi")
     ulp = None if top["max_ulp"] is None else whole(top["max_ulp"], 0, 1 << 20, "max_ulp")
     bound = None if top["error_bound"] is None else finite(top["error_bound"], "error_bound")

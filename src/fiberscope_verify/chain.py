@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from flint import fmpq
 
+from .affine import Affine, Constant, Expression, dot, plus, times
 from .core import MOVES, Graph, Node, apply_move
-from .exact import MAX_EXACT, exact, parse_rational, rational, unit_in_last_place
-from .laws import exact_value, law
+from .exact import MAX_EXACT, rational, unit_in_last_place
+from .laws import exact_value
 from .model import Model
 from .report import Reject, need
-
-Tree = tuple  # ("x",) | ("lit", "p/q") | ("map", function, parameters, tree) | ("add" | "mul", tree, tree)
-X: Tree = ("x",)
+from .trees import Tree, X, line_of
 
 
 @dataclass
@@ -47,75 +46,6 @@ class Chain:
     @property
     def n_out(self) -> int:
         return self.layers[-1].weight.shape[0]
-
-
-@dataclass(eq=False)
-class Affine:
-    """z.flat[i] = sum_j A[i, j] h_j + c[i]; `pick` stands for a 0/1 matrix (z.flat[i] = h[pick[i]])."""
-
-    layer: int
-    shape: tuple[int, ...]
-    pick: np.ndarray | None
-    a: np.ndarray | None
-    c: np.ndarray
-    ua: np.ndarray | None
-    uc: np.ndarray
-
-    def matrix(self, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """A and its ulps, dense."""
-        if self.a is not None and self.ua is not None:
-            return self.a, self.ua
-        assert self.pick is not None
-        need(len(self.pick) * width <= MAX_EXACT, "the affine map is too large to write out")
-        dense = np.zeros((len(self.pick), width))
-        dense[np.arange(len(self.pick)), self.pick] = 1.0
-        return dense, np.zeros_like(dense)
-
-
-@dataclass(eq=False)
-class Expression:
-    """An elementwise tree of an affine base."""
-
-    tree: Tree
-    base: Affine
-    size: int = 1
-
-
-@dataclass(eq=False)
-class Constant:
-    """Numbers that depend on no input, with the ulps of those that are verbatim weights."""
-
-    value: np.ndarray
-    ulp: np.ndarray
-
-
-def plus(x, ux, y, uy):
-    """x + y without rounding: numbers stay verbatim where the other is zero."""
-    x, y, ux, uy = np.broadcast_arrays(x, y, ux, uy)
-    both = (x != 0) & (y != 0)
-    if not both.any():
-        keep = x != 0
-        kind = object if object in (x.dtype, y.dtype) else np.float64
-        return np.where(keep, x, y).astype(kind), np.where(keep, ux, uy)
-    return exact(x) + exact(y), np.where(both, 0.0, np.where(x != 0, ux, uy))
-
-
-def times(x, ux, y, uy):
-    """x * y without rounding: numbers stay verbatim where the other is one."""
-    x, y, ux, uy = np.broadcast_arrays(x, y, ux, uy)
-    easy = (x == 1) | (y == 1) | (x == 0) | (y == 0) | (x == -1) | (y == -1)
-    ulp = np.where((y == 1) | (y == -1), ux, np.where((x == 1) | (x == -1), uy, 0.0))
-    if easy.all() and object not in (x.dtype, y.dtype):
-        return x * y, ulp
-    return exact(x) * exact(y), ulp
-
-
-def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Matrix product without rounding."""
-    if not np.any(x != 0) or not np.any(y != 0):
-        return np.zeros((*x.shape[:-1], y.shape[-1]))
-    need(math.prod(x.shape) * y.shape[-1] <= MAX_EXACT, "too much exact arithmetic")
-    return np.dot(exact(x), exact(y))
 
 
 class Builder:
@@ -238,7 +168,9 @@ class Builder:
             return Expression(X, Affine(0, self.g.shape(v), before + np.arange(n), None, zero, None, zero))
         if node.op == "array":
             array = self.g.arrays[node.attrs[0]]
-            need(array.size <= MAX_EXACT and np.all(np.isfinite(array)), f"{node.attrs[0][:80]}: not finite or too large")
+            need(
+                array.size <= MAX_EXACT and np.all(np.isfinite(array)), f"{node.attrs[0][:80]}: not finite or too large"
+            )
             stored = array.dtype.kind == "f"
             dtype = self.model.dtypes.get(node.attrs[0], array.dtype.name)
             ulp = unit_in_last_place(array, dtype) if stored else np.zeros(array.shape)
@@ -304,7 +236,9 @@ class Builder:
             need(op == "add", "a product of two different values: not a chain")
             p, q = self.affine(x), self.affine(y)
             p, q = self.affine(x), self.affine(y)
-            need(p.layer == q.layer and p.shape == q.shape, "values of different layers or shapes are added: not a chain")
+            need(
+                p.layer == q.layer and p.shape == q.shape, "values of different layers or shapes are added: not a chain"
+            )
             (a, ua), (b, ub) = (z.matrix(self.widths[z.layer]) for z in (p, q))
             a, ua = plus(a, ua, b, ub)
             return Expression(X, Affine(p.layer, p.shape, None, a, *self.swap(plus(p.c, p.uc, q.c, q.uc), ua)))
@@ -329,7 +263,8 @@ class Builder:
         w, uw = constant.value, constant.ulp
         w, uw = (v.reshape(v.shape[-2:]) if math.prod(v.shape[:-2]) == 1 else v for v in (w, uw))
         need(w.ndim == 2, "a product with a stack of matrices: not a chain")
-        assert isinstance(other, Expression) and node.shape is not None
+        assert isinstance(other, Expression)
+        assert node.shape is not None
         z = self.affine(other)
         if constant is y:
             out = self.right_product(z, w, uw)
@@ -341,55 +276,6 @@ class Builder:
 
     def turn(self, z: Affine) -> Affine:
         return self.take(z, np.arange(len(z.c)).reshape(z.shape).swapaxes(-1, -2))
-
-
-def line_of(tree: Tree) -> tuple[fmpq, fmpq] | None:
-    """(slope, offset) if the tree is slope * x + offset with slope != 0 built of add, mul, neg and numbers."""
-    if tree == X:
-        return fmpq(1), fmpq(0)
-    if tree[0] == "map":
-        inner = line_of(tree[3])
-        return (-inner[0], -inner[1]) if tree[1] == "neg" and inner is not None else None
-    if tree[0] in ("add", "mul"):
-        numbers = [t for t in tree[1:] if t[0] == "lit"]
-        rest = [t for t in tree[1:] if t[0] != "lit"]
-        if len(numbers) == 1:
-            inner, k = line_of(rest[0]), parse_rational(numbers[0][1])
-            if inner is not None:
-                return (inner[0], inner[1] + k) if tree[0] == "add" else (inner[0] * k, inner[1] * k)
-    return None
-
-
-def tree_law(tree: Tree, s: fmpq) -> fmpq | None:
-    """lambda with tree(s t) = lambda tree(t) for all t, derived part by part; None if none follows."""
-    if tree == X:
-        return s
-    if tree[0] == "lit":
-        return fmpq(1)
-    if tree[0] == "map":
-        inner = tree_law(tree[3], s)
-        return None if inner is None else law(tree[1], tree[2], inner)
-    left, right = tree_law(tree[1], s), tree_law(tree[2], s)
-    if left is None or right is None:
-        return None
-    if tree[0] == "mul":
-        return left * right
-    return left if left == right else None
-
-
-def tree_value(tree: Tree, t: fmpq) -> fmpq | None:
-    """tree(t) if it is rational and simple, else None."""
-    if tree == X:
-        return t
-    if tree[0] == "lit":
-        return parse_rational(tree[1])
-    if tree[0] == "map":
-        inner = tree_value(tree[3], t)
-        return None if inner is None else exact_value(tree[1], tree[2], inner)
-    left, right = tree_value(tree[1], t), tree_value(tree[2], t)
-    if left is None or right is None:
-        return None
-    return left + right if tree[0] == "add" else left * right
 
 
 def reachable(g: Graph) -> list[int]:

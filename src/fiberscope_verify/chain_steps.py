@@ -10,10 +10,12 @@ from dataclasses import replace
 import numpy as np
 from flint import fmpq
 
+from .affine import dot, plus
 from .certificate import Certificate, fields, whole
-from .chain import Chain, Layer, dot, plus, tree_law, tree_value
+from .chain import Chain, Layer
 from .exact import exact, mismatch, parse_rational, rational, rational_to_float
 from .report import Reject, need
+from .trees import tree_law, tree_value
 
 
 def neighbours(chain: Chain, layer: object, unit: object) -> tuple[int, int, Layer, Layer]:
@@ -26,8 +28,13 @@ def neighbours(chain: Chain, layer: object, unit: object) -> tuple[int, int, Lay
 def drop(chain: Chain, at: int, unit: int, here: Layer, after: Layer) -> None:
     """Remove one hidden unit."""
     keep = np.arange(len(here.bias)) != unit
-    chain.layers[at - 1] = replace(here, weight=here.weight[keep], bias=here.bias[keep],
-                                   weight_ulp=here.weight_ulp[keep], bias_ulp=here.bias_ulp[keep])  # fmt: skip
+    chain.layers[at - 1] = replace(
+        here,
+        weight=here.weight[keep],
+        bias=here.bias[keep],
+        weight_ulp=here.weight_ulp[keep],
+        bias_ulp=here.bias_ulp[keep],
+    )
     chain.layers[at] = replace(after, weight=after.weight[:, keep], weight_ulp=after.weight_ulp[:, keep])
 
 
@@ -62,7 +69,9 @@ def reduce_step(chain: Chain, step: dict) -> None:
     if passed is None or scale == 0:
         raise Reject(f"the activation of layer {at} does not let the scale {scale} pass")
     rows = np.concatenate([here.weight, here.bias[:, None]], axis=1) if here.weight.dtype == here.bias.dtype else None
-    first, second = (np.append(here.weight[u].astype(object), here.bias[u]) if rows is None else rows[u] for u in (unit, into))
+    first, second = (
+        np.append(here.weight[u].astype(object), here.bias[u]) if rows is None else rows[u] for u in (unit, into)
+    )
     same = all(rational(p) == scale * rational(q) for p, q in zip(first, second, strict=True))
     need(same, f"unit {unit} of layer {at} is not {scale} times unit {into}")
     moved = exact(column) * passed
@@ -116,7 +125,10 @@ def check_chain(certificate: Certificate, a: Chain, b: Chain, checked: list[str]
         perm, scale, after = np.arange(n), np.ones(n), np.ones(n)
         if p.activation is not None:
             perm, scale = matches[i]
-            need(len(perm) == len(scale) == n and sorted(perm.tolist()) == list(range(n)), f"layer {i}: not a permutation")
+            need(
+                len(perm) == len(scale) == n and sorted(perm.tolist()) == list(range(n)),
+                f"layer {i}: not a permutation",
+            )
             after = [tree_law(p.activation, rational(s)) if s != 0 else None for s in scale]
             need(all(v is not None for v in after), f"layer {i}: its activation does not let these scales pass")
             after = dyadic([1 / v for v in after if v is not None])

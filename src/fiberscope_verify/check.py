@@ -50,8 +50,13 @@ def _verify(certificate: Certificate, a: object, b: object, checked: list[str]) 
     need(certificate.method in METHODS, f"unknown method {str(certificate.method)[:40]!r}")
     claim, strengths = METHODS[certificate.method]
     need(certificate.claim == claim and certificate.strength in strengths, "claim and strength do not fit the method")
-    need((certificate.max_ulp is not None) == (certificate.strength == "rounding"), "max_ulp goes with strength rounding")
-    need((certificate.error_bound is not None) == (certificate.strength == "bound"), "error_bound goes with strength bound")
+    need(
+        (certificate.max_ulp is not None) == (certificate.strength == "rounding"), "max_ulp goes with strength rounding"
+    )
+    need(
+        (certificate.error_bound is not None) == (certificate.strength == "bound"),
+        "error_bound goes with strength bound",
+    )
     models = read_model(a), read_model(b)
     for model, entry in zip(models, certificate.models, strict=True):
         need(model.sha256 == entry["sha256"], "the certificate is about other models (sha256 differs)")
@@ -67,7 +72,9 @@ def same_bytes(certificate: Certificate, a: Model, b: Model, checked: list[str],
     need(a.sha256 == b.sha256, "the two models have different bytes")
     dicts = [s for s in sources if isinstance(s, dict)]
     if dicts:  # the hash of a dict is only its own word
-        need(len(dicts) == 2 and content_sha256(dicts[0]) == content_sha256(dicts[1]), "the two models differ in content")
+        need(
+            len(dicts) == 2 and content_sha256(dicts[0]) == content_sha256(dicts[1]), "the two models differ in content"
+        )
     checked.append("same bytes")
 
 

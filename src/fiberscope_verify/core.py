@@ -19,6 +19,7 @@ from .report import Reject, need
 
 MOVES = ("reshape", "permute", "expand", "take")
 Shape = tuple[int, ...] | None
+MAX_ELEMENTS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Graph:
     notes: dict[int, str] = field(default_factory=dict)  # why a value is opaque
 
     def emit(self, op: str, args: tuple[int, ...] = (), attrs: tuple = (), shape: Shape = None) -> int:
+        need(shape is None or math.prod(shape) <= MAX_ELEMENTS, f"the result of {op} is too large")
         node = Node(op, args, attrs, shape)
         if node not in self.index:
             self.index[node] = len(self.nodes)
@@ -103,7 +105,9 @@ class Graph:
         shape = self.shape(v)
         if op == "reshape":
             attrs = (self.resolve(attrs[0], shape),)
-        if op in ("reshape", "expand") and attrs[0] == shape or op == "permute" and attrs[0] == tuple(range(len(shape))):
+        if (op in ("reshape", "expand") and attrs[0] == shape) or (
+            op == "permute" and attrs[0] == tuple(range(len(shape)))
+        ):
             return v
         probe = np.broadcast_to(np.int8(0), shape)
         try:
@@ -173,9 +177,14 @@ class Graph:
         need(parts, "concatenation of nothing")
         axis = self.axis(parts[0], axis)
         shapes = [self.shape(p) for p in parts]
-        need(all(len(s) == len(shapes[0]) and s[:axis] + s[axis + 1 :] == shapes[0][:axis] + shapes[0][axis + 1 :]
-                 for s in shapes), f"shapes {shapes} cannot be concatenated")  # fmt: skip
-        shape = shapes[0][:axis] + (sum(s[axis] for s in shapes),) + shapes[0][axis + 1 :]
+        need(
+            all(
+                len(s) == len(shapes[0]) and s[:axis] + s[axis + 1 :] == shapes[0][:axis] + shapes[0][axis + 1 :]
+                for s in shapes
+            ),
+            f"shapes {shapes} cannot be concatenated",
+        )
+        shape = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
         out = self.emit("cat", tuple(parts), (axis,), shape) if len(parts) > 1 else parts[0]
         if all(p in self.known for p in parts):
             self.known[out] = np.concatenate([self.known[p] for p in parts], axis)
@@ -198,7 +207,11 @@ class Graph:
 
     def binary(self, op: str, a: int, b: int, *attrs) -> int:
         out = self.emit(op, (a, b), attrs, broadcast(self.nodes[a].shape, self.nodes[b].shape))
-        if a in self.known and b in self.known and (op == "compare" or self.known[a].dtype != bool != self.known[b].dtype):
+        if (
+            a in self.known
+            and b in self.known
+            and (op == "compare" or self.known[a].dtype != bool != self.known[b].dtype)
+        ):
             rule = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}.get(op)
             rule = rule or getattr(np, attrs[0], None)
             if rule is not None:
@@ -233,10 +246,14 @@ class Graph:
         """Cross-correlation without bias; pads are (before, after) per spatial axis."""
         n, c, *size = self.shape(x)
         o, ci, *kernel = self.shape(w)
-        need(c == ci * groups and groups > 0 and o % groups == 0 and len(size) == len(kernel), "convolution does not fit")
+        need(
+            c == ci * groups and groups > 0 and o % groups == 0 and len(size) == len(kernel), "convolution does not fit"
+        )
         x = self.pad(x, ((0, 0), (0, 0), *pads), 0.0)
-        out = tuple((s - d * (k - 1) - 1) // t + 1
-                    for s, k, t, d in zip(self.shape(x)[2:], kernel, stride, dilation, strict=True))  # fmt: skip
+        out = tuple(
+            (s - d * (k - 1) - 1) // t + 1
+            for s, k, t, d in zip(self.shape(x)[2:], kernel, stride, dilation, strict=True)
+        )
         need(min(out, default=1) > 0, "convolution window larger than its input")
         return self.emit("conv", (x, w), (tuple(stride), tuple(dilation), groups), (n, o, *out))
 
@@ -247,7 +264,9 @@ class Graph:
         out = self.emit("reduce", (v,), (kind, axes), kept) if axes else v
         return out if keep else self.reshape(out, [s for i, s in enumerate(shape) if i not in axes])
 
-    def window(self, kind: str, v: int, kernel, stride, pads, dilation, count_pad: bool = True, ceil: bool = False) -> int:
+    def window(
+        self, kind: str, v: int, kernel, stride, pads, dilation, count_pad: bool = True, ceil: bool = False
+    ) -> int:
         """Pooling over sliding windows of the trailing axes; kind is max or mean."""
         shape, k = self.shape(v), len(kernel)
         space = list(shape[-k:])

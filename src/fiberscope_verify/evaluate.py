@@ -13,13 +13,14 @@ from flint import fmpq, fmpq_mat
 
 from . import ball as B
 from .ball import Ball
-from .chain import Chain, chain_of, reachable, tree_value
+from .chain import Chain, chain_of, reachable
 from .core import MOVES, Graph, Node, apply_move
 from .exact import exact, rational, rational_to_float
 from .lower import lower
 from .model import Model
 from .read import read_model
 from .report import Reject, need
+from .trees import tree_value
 
 EXACT_LIMIT = 400_000
 
@@ -83,7 +84,10 @@ def evaluate_graph(graph: Graph, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     if sum(sizes) != len(x):
         lead = {s[0] if s else 0 for s in shapes}
         copies = lead.pop() if len(lead) == 1 else 0
-        need(copies > 0 and len(x) * copies == sum(sizes), f"the input has {len(x)} numbers, the model takes {sum(sizes)}")
+        need(
+            copies > 0 and len(x) * copies == sum(sizes),
+            f"the input has {len(x)} numbers, the model takes {sum(sizes)}",
+        )
     values: dict[int, Ball] = {}
     at = 0
     for v, shape, size in zip(graph.inputs, shapes, sizes, strict=True):
@@ -140,7 +144,9 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
             return B.maximum_over(args[0], axes, kind == "min")
         return B.total(args[0], axes, kind == "mean")
     if node.op == "cat":
-        return Ball(np.concatenate([a.mid for a in args], node.attrs[0]), np.concatenate([a.rad for a in args], node.attrs[0]))
+        return Ball(
+            np.concatenate([a.mid for a in args], node.attrs[0]), np.concatenate([a.rad for a in args], node.attrs[0])
+        )
     if node.op == "pad":
         value = float.fromhex(node.attrs[1])
         mid = np.pad(args[0].mid, node.attrs[0], constant_values=value)

@@ -73,7 +73,9 @@ def power_of_two(array: np.ndarray) -> bool:
     return bool(np.all(np.abs(mantissa) == 0.5))
 
 
-def mismatch(a: np.ndarray, b: np.ndarray, factors: list[np.ndarray], ulp: np.ndarray, max_ulp: int | None) -> str | None:
+def mismatch(
+    a: np.ndarray, b: np.ndarray, factors: list[np.ndarray], ulp: np.ndarray, max_ulp: int | None
+) -> str | None:
     """None if b = a * product(factors) entrywise: exactly (max_ulp None), or within max_ulp * ulp with zeros kept.
 
     a, b: float64 or fmpq; factors: non-zero float64 or fmpq arrays that broadcast. A float64 product carries a

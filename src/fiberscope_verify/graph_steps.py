@@ -12,12 +12,13 @@ from .core import Graph
 from .exact import mismatch, power_of_two, rational, unit_in_last_place
 from .lower import lower
 from .model import Model
-from .monomial import Block, Monomial, clean, propagate
+from .monomial import Block, Monomial, clean
+from .propagate import propagate
 from .report import Reject, need
 
 
 def same_graph(a: Graph, b: Graph) -> list[tuple[int, int]]:
-    """The live values of both graphs in step: same operations, attributes, wiring, shapes; leaves may differ in name."""
+    """The live values of both graphs in step: same operations, settings, wiring, shapes; leaves may differ in name."""
     live_a, live_b = reachable(a), reachable(b)
     need(len(live_a) == len(live_b), "the graphs have different numbers of operations")
     image = {}
@@ -55,7 +56,11 @@ def axis_factors(certificate: Certificate, axis: object, size: int) -> tuple[np.
         need(axis["exponent"] is None, "an exponent without a scale")
     if axis["sign"] is not None:
         name = axis["sign"]
-        kind = "f" if isinstance(name, str) and name in certificate.arrays and certificate.arrays[name].dtype.kind == "f" else "i"
+        kind = (
+            "f"
+            if isinstance(name, str) and name in certificate.arrays and certificate.arrays[name].dtype.kind == "f"
+            else "i"
+        )
         sign = certificate.array(name, kind)
         need(len(sign) == size and np.all(np.abs(sign) == 1), "a sign is +1 or -1")
         factors = [f * int(s) for f, s in zip(factors, sign, strict=True)]
@@ -86,15 +91,22 @@ def read_steps(certificate: Certificate, a: Model, b: Model) -> tuple[dict[str, 
         if name is None or name not in pairs:
             raise Reject(f"the step axes names {str(weight)[:80]!r}, which is not a paired weight")
         need(name not in axes, f"the weight {str(weight)[:80]!r} has two axes steps")
-        need(isinstance(listed, list) and len(listed) == a.arrays[name].ndim, f"{str(weight)[:80]!r}: one entry per axis")
+        need(
+            isinstance(listed, list) and len(listed) == a.arrays[name].ndim, f"{str(weight)[:80]!r}: one entry per axis"
+        )
         axes[name] = listed
     return pairs, axes
 
 
-def weight_transformation(certificate: Certificate, a: Model, b: Model, name: str, other: str, axes: list | None) -> Monomial:
+def weight_transformation(
+    certificate: Certificate, a: Model, b: Model, name: str, other: str, axes: list | None
+) -> Monomial:
     """Check b's weight against a's transformed one; returns the transformation."""
     x, y = a.arrays[name], b.arrays[other]
-    need(x.shape == y.shape and x.dtype.kind == y.dtype.kind == "f", f"{name[:80]}: the weights have different shapes or kinds")
+    need(
+        x.shape == y.shape and x.dtype.kind == y.dtype.kind == "f",
+        f"{name[:80]}: the weights have different shapes or kinds",
+    )
     need(np.all(np.isfinite(x)) == np.all(np.isfinite(y)), f"{name[:80]}: not finite")
     blocks, factors = {}, []
     if axes is not None:
@@ -107,7 +119,9 @@ def weight_transformation(certificate: Certificate, a: Model, b: Model, name: st
             blocks[i,] = Block(source, f)
             if factor is not None:
                 fast = dyadic(list(factor))
-                factors.append((fast if power_of_two(fast) else factor).reshape([-1 if k == i else 1 for k in range(x.ndim)]))
+                factors.append(
+                    (fast if power_of_two(fast) else factor).reshape([-1 if k == i else 1 for k in range(x.ndim)])
+                )
         x = x[np.ix_(*sources)] if sources else x
     if not np.all(np.isfinite(x)):
         need(not blocks and np.array_equal(x, y, equal_nan=True), f"{name[:80]}: not finite")
@@ -131,12 +145,18 @@ def check_graph(certificate: Certificate, a: Model, b: Model, checked: list[str]
         if node.op == "array":
             name, other = node.attrs[0], h.nodes[v].attrs[0]
             if name in pairs:
-                need(pairs[name] == other, f"the weight {name[:80]!r} is paired with {pairs[name][:80]!r}, the graph uses {other[:80]!r}")
+                need(
+                    pairs[name] == other,
+                    f"the weight {name[:80]!r} is paired with {pairs[name][:80]!r}, the graph uses {other[:80]!r}",
+                )
                 values[u] = weight_transformation(certificate, a, b, name, other, axes.pop(name, None))
                 weights += 1
                 continue
             x, y = g.arrays[name], h.arrays[other]
-            need(x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes(), f"the constants {name[:80]!r} differ")
+            need(
+                x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes(),
+                f"the constants {name[:80]!r} differ",
+            )
             values[u] = Monomial()
         elif not node.args:
             values[u] = Monomial()

@@ -1,7 +1,7 @@
 """Activations: which scale factors pass through them, and their exact values where these are rational.
 
-rho(s t) = lambda(s) rho(t) for all t. Source: intertwiner groups, Godfrey et al. 2022 (arXiv 2205.14258); each law below
-is an identity that holds for every real t.
+rho(s t) = lambda(s) rho(t) for all t. Source: intertwiner groups, Godfrey et al. 2022 (arXiv 2205.14258); each law
+below is an identity that holds for every real t.
 """
 
 from __future__ import annotations

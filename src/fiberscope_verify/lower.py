@@ -7,10 +7,10 @@ import re
 import numpy as np
 
 from .core import Graph
-from .lower_aten import OPS as ATEN
 from .lower_aten import Tensor
 from .model import Model, Operation, Ref
 from .report import Reject, need
+from .table_aten import OPS as ATEN
 
 IGNORED = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_constrain_range")
 
@@ -61,8 +61,11 @@ def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, 
             return [Tensor(g.opaque("getitem", (int(source),), (i,)))]
         need(isinstance(source, tuple) and -len(source) <= i < len(source), "getitem of something that is no list")
         return [source[i]]
-    need(not re.search(r"rand|dropout|bernoulli|multinomial|normal_|\.normal|exponential|poisson", name, re.I) or name in
-         ("aten.dropout.default", "Dropout"), f"the operation {name} draws random numbers")  # fmt: skip
+    need(
+        not re.search(r"rand|dropout|bernoulli|multinomial|normal_|\.normal|exponential|poisson", name, re.I)
+        or name in ("aten.dropout.default", "Dropout"),
+        f"the operation {name} draws random numbers",
+    )
     key = name.removeprefix("aten.").split(".")[0] if aten else name
     if key in IGNORED:
         return [None] * len(operation.outputs)

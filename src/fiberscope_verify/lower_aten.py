@@ -6,6 +6,7 @@ Source: aten/src/ATen/native/native_functions.yaml.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -14,8 +15,16 @@ import numpy as np
 from .core import Graph, broadcast
 from .report import Reject, need
 
-FLOAT_TYPES = {"dtype:float16", "dtype:bfloat16", "dtype:float32", "dtype:float64",
-               "as_scalar_type:6", "as_scalar_type:7", "as_scalar_type:8", "as_scalar_type:13"}  # fmt: skip
+FLOAT_TYPES = {
+    "dtype:float16",
+    "dtype:bfloat16",
+    "dtype:float32",
+    "dtype:float64",
+    "as_scalar_type:6",
+    "as_scalar_type:7",
+    "as_scalar_type:8",
+    "as_scalar_type:13",
+}
 BOOL_TYPES = {"dtype:bool", "as_scalar_type:12"}
 
 
@@ -81,90 +90,6 @@ def pow_(g, self, exponent):
     return power(g, self, exponent)
 
 
-def linear(g, input, weight, bias=None):
-    out = g.matmul(input, g.permute(weight, [1, 0]))
-    return out if bias is None else g.add(out, bias)
-
-
-def addmm(g, self, mat1, mat2, beta=1, alpha=1):
-    need(beta == 1 and alpha == 1, "addmm with factors")
-    return g.add(g.matmul(mat1, mat2), self)
-
-
-def per_axis(x, k):
-    x = tuple(x) if isinstance(x, tuple) else (x,)
-    return x * k if len(x) == 1 else x
-
-
-def convolution(g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
-    need(not transposed, "transposed convolution")
-    k = len(g.shape(weight)) - 2
-    return conv(g, input, weight, bias, stride, padding, dilation, groups, k)
-
-
-def conv(g, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, k=None):
-    k = k or len(g.shape(weight)) - 2
-    need(not isinstance(padding, str), "convolution with named padding")
-    lift = len(g.shape(input)) == k + 1
-    x = g.new_axis(input, 0) if lift else input
-    pads = tuple((p, p) for p in per_axis(padding, k))
-    out = g.conv(x, weight, per_axis(stride, k), pads, per_axis(dilation, k), groups)
-    out = out if bias is None else g.add(out, g.along(bias, 1, k + 2))
-    return g.drop_axis(out, 0) if lift else out
-
-
-def scale_shift(g, v, weight, bias, rank):
-    v = v if weight is None else g.mul(v, g.along(weight, 1, rank))
-    return v if bias is None else g.add(v, g.along(bias, 1, rank))
-
-
-def batch_norm_inference(g, input, weight, bias, running_mean, running_var, momentum, eps):
-    rank = len(g.shape(input))
-    centred = g.sub(input, g.along(running_mean, 1, rank))
-    spread = g.map("rsqrt", g.add(g.along(running_var, 1, rank), g.lit(eps)))
-    return (scale_shift(g, g.mul(centred, spread), weight, bias, rank), None, None)
-
-
-def batch_norm(g, input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled=False):
-    need(not training, "batch norm in training mode")
-    return batch_norm_inference(g, input, weight, bias, running_mean, running_var, momentum, eps)[0]
-
-
-def native_layer_norm(g, input, normalized_shape, weight, bias, eps):
-    return (layer_norm(g, input, normalized_shape, weight, bias, eps), None, None)
-
-
-def layer_norm(g, input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=False):
-    out = g.normalise(input, range(-len(normalized_shape), 0), eps)
-    out = out if weight is None else g.mul(out, weight)
-    return out if bias is None else g.add(out, bias)
-
-
-def native_group_norm(g, input, weight, bias, N, C, HxW, group, eps):
-    return (group_norm(g, input, group, weight, bias, eps), None, None)
-
-
-def group_norm(g, input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=False):
-    shape = g.shape(input)
-    split = g.reshape(input, (shape[0], num_groups, -1, *shape[2:]))
-    out = g.normalise(split, range(2, len(shape) + 1), eps)
-    return scale_shift(g, g.reshape(out, shape), weight, bias, len(shape))
-
-
-def sdpa(g, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
-    need(dropout_p == 0 and not enable_gqa, "attention with dropout or shared heads")
-    rank = len(g.shape(key))
-    factor = g.lit(scale) if scale is not None else g.map("rsqrt", g.lit(g.shape(query)[-1]))
-    score = g.mul(g.matmul(query, g.permute(key, [*range(rank - 2), rank - 1, rank - 2])), factor)
-    if is_causal:
-        n, m = g.shape(score)[-2:]
-        score = g.emit("where", (g.constant(np.tri(n, m, dtype=bool)), score, g.lit(-math.inf)), (), g.shape(score))
-    if attn_mask is not None:
-        need(attn_mask not in g.known, "boolean attention mask")
-        score = g.add(score, attn_mask)
-    return g.matmul(g.softmax(score, -1), value)
-
-
 def view(g, self, size, implicit=False):
     return g.reshape(self, [g.ints(s)[0] if isinstance(s, Tensor) else s for s in size])
 
@@ -192,7 +117,7 @@ def cat(g, tensors, dim=0):
 
 def split_sizes(g, self, sizes, dim=0):
     cuts = np.cumsum([0, *sizes])
-    return tuple(g.slice(self, dim, int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False))
+    return tuple(g.slice(self, dim, int(a), int(b)) for a, b in itertools.pairwise(cuts))
 
 
 def split(g, self, split_size, dim=0):
@@ -241,36 +166,6 @@ def pad(g, self, pad, value=0.0, mode="constant"):
     k = len(pad) // 2
     widths = [(0, 0)] * (len(g.shape(self)) - k) + [(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(k))]
     return g.pad(self, tuple(widths), value or 0.0)
-
-
-def max_pool(k):
-    def rule(g, self, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
-        kernel = per_axis(kernel_size, k)
-        pads = [(p, p) for p in per_axis(padding, k)]
-        stride = per_axis(stride or kernel, k)
-        return g.window("max", self, kernel, stride, pads, per_axis(dilation, k), True, ceil_mode)
-
-    return rule
-
-
-def avg_pool(k):
-    def rule(g, self, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
-        need(divisor_override is None, "average pooling with a divisor")
-        kernel = per_axis(kernel_size, k)
-        pads = [(p, p) for p in per_axis(padding, k)]
-        return g.window("mean", self, kernel, per_axis(stride or kernel, k), pads, (1,) * k, count_include_pad, ceil_mode)
-
-    return rule
-
-
-def adaptive(kind, k):
-    def rule(g, self, output_size):
-        shape, size = g.shape(self), per_axis(output_size, k)
-        need(all(s % o == 0 for s, o in zip(shape[-k:], size, strict=True)), "adaptive pooling with uneven windows")
-        kernel = tuple(s // o for s, o in zip(shape[-k:], size, strict=True))
-        return g.window(kind, self, kernel, kernel, [(0, 0)] * k, (1,) * k)
-
-    return rule
 
 
 def embedding(g, weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
@@ -355,67 +250,6 @@ def same(g, self, *_, **__):
 
 def to_copy(g, self, dtype=None, **_):
     return cast(g, self, dtype)
-
-
-SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
-OPS: dict[str, Callable] = {
-    "add": add, "sub": sub, "div": div, "pow": pow_, "linear": linear, "addmm": addmm, "convolution": convolution,
-    "mul": lambda g, self, other: times(g, val(g, self), val(g, other)), "rsub": lambda g, a, b, alpha=1: sub(g, b, a, alpha),
-    "mm": lambda g, self, mat2: g.matmul(self, mat2), "bmm": lambda g, self, mat2: g.matmul(self, mat2),
-    "matmul": lambda g, self, other: g.matmul(self, other),
-    "baddbmm": lambda g, self, batch1, batch2, **k: addmm(g, self, batch1, batch2, **k),
-    "mv": lambda g, self, vec: g.matmul(self, vec), "dot": lambda g, self, tensor: g.matmul(self, tensor),
-    "conv1d": conv, "conv2d": conv, "conv3d": conv, "_native_batch_norm_legit_no_training": batch_norm_inference,
-    "batch_norm": batch_norm, "native_layer_norm": native_layer_norm, "layer_norm": layer_norm,
-    "native_group_norm": native_group_norm, "group_norm": group_norm, "scaled_dot_product_attention": sdpa,
-    "_scaled_dot_product_flash_attention_for_cpu": lambda g, q, k, v, dropout_p=0.0, is_causal=False, attn_mask=None,
-    scale=None: (sdpa(g, q, k, v, attn_mask, dropout_p, is_causal, scale), None),
-    "_softmax": lambda g, self, dim, half: g.softmax(self, dim), "softmax": lambda g, self, dim, dtype=None: g.softmax(self, dim),
-    "_log_softmax": lambda g, self, dim, half: g.softmax(self, dim, True),
-    "log_softmax": lambda g, self, dim, dtype=None: g.softmax(self, dim, True),
-    "sum": reduce("sum"), "mean": reduce("mean"), "amax": reduce("max"), "amin": reduce("min"), "var": var,
-    "view": view, "reshape": view, "_unsafe_view": view, "flatten": flatten, "transpose": transpose, "t": t,
-    "permute": lambda g, self, dims: g.permute(self, dims), "expand": lambda g, self, size, implicit=False: g.expand(self, size),
-    "cat": cat, "concat": cat, "split_with_sizes": split_sizes, "split": split, "chunk": chunk, "select": select,
-    "stack": lambda g, tensors, dim=0: g.cat([g.new_axis(x, dim) for x in tensors], dim), "slice": slice_,
-    "unbind": lambda g, self, dim=0: tuple(select(g, self, dim, i) for i in range(g.shape(self)[g.axis(self, dim)])),
-    "squeeze": squeeze, "unsqueeze": lambda g, self, dim: g.new_axis(self, dim), "constant_pad_nd": pad,
-    "pad": lambda g, self, pad_, mode="constant", value=None: pad(g, self, pad_, value, mode),
-    "flip": lambda g, self, dims: [self := g.slice(self, d, None, None, -1) for d in dims][-1],
-    "max_pool2d_with_indices": lambda *a, **k: (max_pool(2)(*a, **k), None), "max_pool2d": max_pool(2),
-    "max_pool1d": max_pool(1), "avg_pool2d": avg_pool(2), "avg_pool1d": avg_pool(1), "avg_pool3d": avg_pool(3),
-    "_adaptive_avg_pool2d": adaptive("mean", 2), "adaptive_avg_pool2d": adaptive("mean", 2),
-    "adaptive_avg_pool1d": adaptive("mean", 1), "embedding": embedding, "index_select": index_select, "where": where,
-    "full": full, "zeros": lambda g, size, **_: full(g, size, 0), "ones": lambda g, size, **_: full(g, size, 1),
-    "full_like": lambda g, self, fill_value, **_: full(g, g.shape(self), fill_value), "arange": arange,
-    "zeros_like": lambda g, self, **_: full(g, g.shape(self), 0), "ones_like": lambda g, self, **_: full(g, g.shape(self), 1),
-    "scalar_tensor": lambda g, s, **_: val(g, s),
-    "clamp": clamp, "clamp_min": lambda g, self, min: clamp(g, self, min), "clamp_max": lambda g, self, max: clamp(g, self, None, max),
-    "maximum": lambda g, self, other: g.binary("max", self, other), "minimum": lambda g, self, other: g.binary("min", self, other),
-    "eq": compare("equal"), "ne": compare("not_equal"), "lt": compare("less"), "gt": compare("greater"),
-    "le": compare("less_equal"), "ge": compare("greater_equal"), "logical_and": compare("logical_and"),
-    "logical_or": compare("logical_or"), "bitwise_and": compare("logical_and"),
-    "logical_not": lambda g, self: g.binary("compare", self, g.lit(0), "equal"), "any": any_,
-    "alias": same, "clone": same, "detach": same, "contiguous": same, "dropout": lambda g, x, p, train: same(g, x) if not train else bad("dropout"),
-    "copy": lambda g, self, src, nb=False: g.expand(src, g.shape(self)), "lift_fresh_copy": same, "detach_": same, "identity": same,
-    "_to_copy": to_copy, "to": lambda g, self, *a, **k: to_copy(g, self, next((x for x in a if isinstance(x, str)), k.get("dtype"))),
-    "relu": native("relu"), "leaky_relu": named_parameters("leaky_relu", negative_slope=0.01), "hardsigmoid": hard_sigmoid,
-    "hardtanh": named_parameters("clip", min_val=-1.0, max_val=1.0), "relu6": lambda g, self: g.map("clip", self, 0, 6),
-    "elu": named_parameters("elu", alpha=1.0, scale=1.0, input_scale=1.0), "selu": lambda g, self: g.map("elu", self, *SELU, 1),
-    "celu": lambda g, self, alpha=1.0: g.map("elu", self, alpha, 1, 1 / alpha), "gelu": gelu,
-    "silu": lambda g, self: g.mul(self, g.map("sigmoid", self)), "hardswish": lambda g, self: g.mul(self, hard_sigmoid(g, self)),
-    "softplus": named_parameters("softplus", beta=1.0, threshold=20.0), "logsigmoid": lambda g, self: g.map("neg", g.map("softplus", g.map("neg", self), 1, math.inf)),
-    "log_sigmoid": lambda g, self: OPS["logsigmoid"](g, self), "log_sigmoid_forward": lambda g, self: (OPS["logsigmoid"](g, self), None),
-    "mish": lambda g, self: g.mul(self, g.map("tanh", g.map("softplus", self, 1, math.inf))),
-    "softsign": lambda g, self: g.div(self, g.add(g.map("abs", self), g.lit(1))), "tanhshrink": lambda g, self: g.sub(self, g.map("tanh", self)),
-    "hardshrink": named_parameters("hardshrink", lambd=0.5), "softshrink": named_parameters("softshrink", lambd=0.5),
-    "gaussian": lambda g, self: g.map("exp", g.mul(g.map("neg", self), self)), "gelu_tanh": lambda g, self: g.map("gelu_tanh", self),
-    "cube": lambda g, self: g.mul(g.map("square", self), self), "heaviside": heaviside, "prelu": lambda g, self, weight: prelu(g, self, weight),
-    "_prelu_kernel": lambda g, self, weight: prelu(g, self, weight, True),
-    **{n: native(n) for n in ("tanh", "sigmoid", "erf", "exp", "expm1", "log", "log1p", "sin", "cos", "sqrt", "rsqrt",
-                              "reciprocal", "abs", "neg", "square", "sign", "floor", "ceil", "trunc", "atan")},
-    "arctan": native("atan"),
-}  # fmt: skip
 
 
 def bad(what: str):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from . import lower_aten as aten
+from . import lower_layers as layers
+from . import table_aten
 from .core import Graph, broadcast
 from .lower_aten import Tensor
 from .report import need
@@ -76,9 +78,11 @@ def reduce(kind: str) -> Callable:
 def gemm(g, args, a) -> int:
     x = g.permute(args[0], [1, 0]) if a.get("transA", 0) else args[0]
     w = g.permute(args[1], [1, 0]) if a.get("transB", 0) else args[1]
-    need(a.get("alpha", 1.0) == 1 and (get(args, 2) is None or a.get("beta", 1.0) == 1), "Gemm with factors")
     out = g.matmul(x, w)
-    return out if get(args, 2) is None else g.add(out, args[2])
+    out = out if a.get("alpha", 1.0) == 1 else g.mul(out, g.lit(a["alpha"]))
+    if get(args, 2) is None:
+        return out
+    return g.add(out, args[2] if a.get("beta", 1.0) == 1 else g.mul(args[2], g.lit(a["beta"])))
 
 
 def reshape(g, args, a) -> int:
@@ -181,21 +185,25 @@ def clip(g, args, a):
 
 def batch_norm(g, args, a):
     need(not a.get("training_mode", 0) and a.get("spatial", 1) == 1, "batch norm in training mode")
-    return aten.batch_norm_inference(g, *args, 0.0, a.get("epsilon", float(np.float32(1e-5))))[0]
+    return layers.batch_norm_inference(g, *args, 0.0, a.get("epsilon", float(np.float32(1e-5))))[0]
 
 
 def layer_norm(g, args, a):
     axis = g.axis(args[0], a.get("axis", -1))
-    return aten.layer_norm(g, args[0], g.shape(args[0])[axis:], args[1], get(args, 2), a.get("epsilon", float(np.float32(1e-5))))
+    return layers.layer_norm(
+        g, args[0], g.shape(args[0])[axis:], args[1], get(args, 2), a.get("epsilon", float(np.float32(1e-5)))
+    )
 
 
 def group_norm(g, args, a):
     need(g.shape(args[1])[0] == g.shape(args[0])[1], "group norm with one weight per group")
-    return aten.group_norm(g, args[0], a["num_groups"], args[1], args[2], a.get("epsilon", float(np.float32(1e-5))))
+    return layers.group_norm(g, args[0], a["num_groups"], args[1], args[2], a.get("epsilon", float(np.float32(1e-5))))
 
 
 def instance_norm(g, args, a):
-    return aten.group_norm(g, args[0], g.shape(args[0])[1], args[1], args[2], a.get("epsilon", float(np.float32(1e-5))))
+    return layers.group_norm(
+        g, args[0], g.shape(args[0])[1], args[1], args[2], a.get("epsilon", float(np.float32(1e-5)))
+    )
 
 
 def softmax(g, args, a, opset: int, log: bool = False):
@@ -265,34 +273,91 @@ def compare(kind: str) -> Callable:
 
 
 def layered(name: str) -> Callable:
-    return lambda g, args, a: aten.OPS[name](g, args[0])
+    return lambda g, args, a: table_aten.OPS[name](g, args[0])
 
 
 SIMPLE: dict[str, Callable] = {
-    "Conv": conv, "MaxPool": pool("max"), "AveragePool": pool("mean"), "GlobalAveragePool": global_pool("mean"),
-    "GlobalMaxPool": global_pool("max"), "ReduceMean": reduce("mean"), "ReduceSum": reduce("sum"), "ReduceMax": reduce("max"),
-    "ReduceMin": reduce("min"), "Gemm": gemm, "MatMul": lambda g, x, a: g.matmul(*x), "Reshape": reshape, "Flatten": flatten,
-    "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Slice": slice_, "Gather": gather, "Pad": pad, "Clip": clip,
-    "BatchNormalization": batch_norm, "LayerNormalization": layer_norm, "GroupNormalization": group_norm,
-    "InstanceNormalization": instance_norm, "ConstantOfShape": constant_of_shape, "Expand": expand, "Pow": power, "Cast": cast,
-    "Transpose": transpose, "Concat": lambda g, x, a: g.cat(list(x), a["axis"]), "Add": fold(Graph.add), "Sum": fold(Graph.add),
-    "Sub": lambda g, x, a: g.sub(*x), "Mul": lambda g, x, a: aten.times(g, *x), "Div": lambda g, x, a: g.div(*x),
-    "Max": fold(lambda g, p, q: g.binary("max", p, q)), "Min": fold(lambda g, p, q: g.binary("min", p, q)),
-    "Identity": lambda g, x, a: x[0], "Dropout": lambda g, x, a: x[0] if len(x) < 3 else aten.bad("Dropout"),
+    "Conv": conv,
+    "MaxPool": pool("max"),
+    "AveragePool": pool("mean"),
+    "GlobalAveragePool": global_pool("mean"),
+    "GlobalMaxPool": global_pool("max"),
+    "ReduceMean": reduce("mean"),
+    "ReduceSum": reduce("sum"),
+    "ReduceMax": reduce("max"),
+    "ReduceMin": reduce("min"),
+    "Gemm": gemm,
+    "MatMul": lambda g, x, a: g.matmul(*x),
+    "Reshape": reshape,
+    "Flatten": flatten,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Slice": slice_,
+    "Gather": gather,
+    "Pad": pad,
+    "Clip": clip,
+    "BatchNormalization": batch_norm,
+    "LayerNormalization": layer_norm,
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": instance_norm,
+    "ConstantOfShape": constant_of_shape,
+    "Expand": expand,
+    "Pow": power,
+    "Cast": cast,
+    "Transpose": transpose,
+    "Concat": lambda g, x, a: g.cat(list(x), a["axis"]),
+    "Add": fold(Graph.add),
+    "Sum": fold(Graph.add),
+    "Sub": lambda g, x, a: g.sub(*x),
+    "Mul": lambda g, x, a: aten.times(g, *x),
+    "Div": lambda g, x, a: g.div(*x),
+    "Max": fold(lambda g, p, q: g.binary("max", p, q)),
+    "Min": fold(lambda g, p, q: g.binary("min", p, q)),
+    "Identity": lambda g, x, a: x[0],
+    "Dropout": lambda g, x, a: x[0] if len(x) < 3 else aten.bad("Dropout"),
     "Shape": lambda g, x, a: g.constant(np.array(g.shape(x[0])[a.get("start", 0) : a.get("end")], dtype=np.int64)),
-    "Relu": plain("relu"), "LeakyRelu": plain("leaky_relu", ("alpha", 0.01)), "Sigmoid": plain("sigmoid"), "Tanh": plain("tanh"),
-    "Erf": plain("erf"), "Exp": plain("exp"), "Log": plain("log"), "Sqrt": plain("sqrt"), "Abs": plain("abs"), "Neg": plain("neg"),
-    "Reciprocal": plain("reciprocal"), "Sin": plain("sin"), "Cos": plain("cos"), "Atan": plain("atan"), "Sign": plain("sign"),
-    "Floor": plain("floor"), "Ceil": plain("ceil"), "Softplus": lambda g, x, a: g.map("softplus", x[0], 1, math.inf),
-    "Softsign": layered("softsign"), "Mish": layered("mish"), "HardSwish": lambda g, x, a: g.mul(x[0], hard_sigmoid(g, x[0], 1 / 6, 0.5)),
+    "Relu": plain("relu"),
+    "LeakyRelu": plain("leaky_relu", ("alpha", 0.01)),
+    "Sigmoid": plain("sigmoid"),
+    "Tanh": plain("tanh"),
+    "Erf": plain("erf"),
+    "Exp": plain("exp"),
+    "Log": plain("log"),
+    "Sqrt": plain("sqrt"),
+    "Abs": plain("abs"),
+    "Neg": plain("neg"),
+    "Reciprocal": plain("reciprocal"),
+    "Sin": plain("sin"),
+    "Cos": plain("cos"),
+    "Atan": plain("atan"),
+    "Sign": plain("sign"),
+    "Floor": plain("floor"),
+    "Ceil": plain("ceil"),
+    "Softplus": lambda g, x, a: g.map("softplus", x[0], 1, math.inf),
+    "Softsign": layered("softsign"),
+    "Mish": layered("mish"),
+    "HardSwish": lambda g, x, a: g.mul(x[0], hard_sigmoid(g, x[0], 1 / 6, 0.5)),
     "HardSigmoid": lambda g, x, a: hard_sigmoid(g, x[0], a.get("alpha", float(np.float32(0.2))), a.get("beta", 0.5)),
-    "Elu": lambda g, x, a: g.map("elu", x[0], a.get("alpha", 1.0), 1, 1), "Gelu": lambda g, x, a: aten.gelu(g, x[0], a.get("approximate", "none")),
-    "Selu": lambda g, x, a: g.map("elu", x[0], a.get("alpha", float(np.float32(aten.SELU[0]))), a.get("gamma", float(np.float32(aten.SELU[1]))), 1),
+    "Elu": lambda g, x, a: g.map("elu", x[0], a.get("alpha", 1.0), 1, 1),
+    "Gelu": lambda g, x, a: aten.gelu(g, x[0], a.get("approximate", "none")),
+    "Selu": lambda g, x, a: g.map(
+        "elu",
+        x[0],
+        a.get("alpha", float(np.float32(table_aten.SELU[0]))),
+        a.get("gamma", float(np.float32(table_aten.SELU[1]))),
+        1,
+    ),
     "Celu": lambda g, x, a: g.map("elu", x[0], a.get("alpha", 1.0), 1, 1 / a.get("alpha", 1.0)),
-    "PRelu": lambda g, x, a: aten.prelu(g, x[0], Tensor(x[1]), True), "Equal": compare("equal"), "Less": compare("less"),
-    "Greater": compare("greater"), "LessOrEqual": compare("less_equal"), "GreaterOrEqual": compare("greater_equal"),
-    "And": compare("logical_and"), "Or": compare("logical_or"), "Where": lambda g, x, a: aten.where(g, *x),
-}  # fmt: skip
+    "PRelu": lambda g, x, a: aten.prelu(g, x[0], Tensor(x[1]), True),
+    "Equal": compare("equal"),
+    "Less": compare("less"),
+    "Greater": compare("greater"),
+    "LessOrEqual": compare("less_equal"),
+    "GreaterOrEqual": compare("greater_equal"),
+    "And": compare("logical_and"),
+    "Or": compare("logical_or"),
+    "Where": lambda g, x, a: aten.where(g, *x),
+}
 
 
 def wrap(rule: Callable) -> Callable:

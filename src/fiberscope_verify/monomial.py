@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from flint import fmpq
 
-from .core import Graph, Node
+from .core import Node
 from .laws import law
 from .report import Reject, need
 
@@ -62,7 +62,10 @@ def clean(blocks: dict[tuple[int, ...], Block]) -> Monomial:
     for axes, block in blocks.items():
         if not trivial(block):
             count = np.bincount(block.p.reshape(-1), minlength=block.p.size)
-            need(len(count) == block.p.size and np.all(count == 1) and np.all(block.f != 0), "not an invertible change of axes")
+            need(
+                len(count) == block.p.size and np.all(count == 1) and np.all(block.f != 0),
+                "not an invertible change of axes",
+            )
             out[axes] = block
     return Monomial(out)
 
@@ -123,18 +126,23 @@ def elementwise(op: str, args: list[Monomial], shapes: list[tuple[int, ...]], ou
         size = tuple(out[a] for a in axes)
         need(math.prod(size) <= MAX_BLOCK, "a transformation on too many entries")
         grid = np.indices(size)
-        target = [g for g in grid]
+        target = list(grid)
         parts = []
         for m, shape in zip(args, full, strict=True):
             block = merged(m, axes, shape)
-            index = tuple(g if shape[a] == size[i] else np.zeros_like(g) for i, (g, a) in enumerate(zip(grid, axes, strict=True)))
+            index = tuple(
+                g if shape[a] == size[i] else np.zeros_like(g) for i, (g, a) in enumerate(zip(grid, axes, strict=True))
+            )
             moved = np.unravel_index(block.p[index], block.p.shape) if axes else ()
             parts.append((moved, block.f[index], [shape[a] == size[i] for i, a in enumerate(axes)]))
             for i, own in enumerate(parts[-1][2]):
                 if own and size[i] > 1 and not np.array_equal(moved[i], grid[i]):
                     target[i] = moved[i]
         for moved, _, own in parts:
-            need(all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o), "the operands are permuted differently")
+            need(
+                all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o),
+                "the operands are permuted differently",
+            )
         factors = [f for _, f, _ in parts]
         if op == "mul":
             f = factors[0] * factors[1]
@@ -147,7 +155,7 @@ def elementwise(op: str, args: list[Monomial], shapes: list[tuple[int, ...]], ou
 
 
 def apply_law(m: Monomial, function: str, parameters: tuple[str, ...], shape: tuple[int, ...]) -> Monomial:
-    """An activation: factors of different blocks meet in one entry, so they are joined unless the law is multiplicative."""
+    """An activation: factors of different blocks meet in one entry, so such blocks are joined first."""
     if len(m.blocks) > 1 and any(np.any(b.f != 1) for b in m.blocks.values()):
         axes = tuple(sorted(a for k, b in m.blocks.items() if np.any(b.f != 1) for a in k))
         rest = {k: b for k, b in m.blocks.items() if not set(k) & set(axes)}
@@ -294,7 +302,9 @@ def reduce(kind: str, axes: tuple[int, ...], m: Monomial, shape: tuple[int, ...]
         head = tuple(0 if i in over else slice(None) for i in range(len(key)))
 
         def constant(x: np.ndarray, head=head, over=over) -> np.ndarray:
-            need(np.all(x == np.expand_dims(x[head], over)), "a reduction over entries that are transformed differently")
+            need(
+                np.all(x == np.expand_dims(x[head], over)), "a reduction over entries that are transformed differently"
+            )
             return x[head]
 
         f = constant(block.f)
@@ -308,170 +318,3 @@ def reduce(kind: str, axes: tuple[int, ...], m: Monomial, shape: tuple[int, ...]
         blocks[key] = Block(np.asarray(p).reshape(size), g)
     rest = {k: b for k, b in m.blocks.items() if not set(k) & set(axes)}
     return clean({**rest, **blocks})
-
-
-def contract(x: Monomial, y: Monomial, sx: tuple[int, ...], sy: tuple[int, ...], xk: tuple[int, ...], yk: tuple[int, ...],
-             xmap: dict[int, int], ymap: dict[int, int], out: tuple[int, ...]) -> Monomial:  # fmt: skip
-    """Sum over paired axes: xk[i] with yk[i]. xmap, ymap send the other axes to axes of the result.
-
-    Blocks on summed axes may reach shared (batch) axes only; the two factors must cancel along the summed axes.
-    """
-    label = {**{a: ("k", i) for i, a in enumerate(xk)}, **{a: ("o", o) for a, o in xmap.items()}}
-    right = {**{a: ("k", i) for i, a in enumerate(yk)}, **{a: ("o", o) for a, o in ymap.items()}}
-    names = sorted({*label.values(), *right.values()})
-    number = {n: i for i, n in enumerate(names)}
-    size = [1] * len(names)
-    for table, shape in ((label, sx), (right, sy)):
-        for a, n in table.items():
-            size[number[n]] = max(size[number[n]], shape[a])
-
-    def renamed(m: Monomial, table: dict[int, tuple[str, int]], shape: tuple[int, ...]) -> tuple[Monomial, list[int]]:
-        here = [1] * len(names)
-        for a, n in table.items():
-            here[number[n]] = shape[a]
-        blocks = {}
-        for axes, block in m.blocks.items():
-            target = [number[table[a]] for a in axes]
-            order = sorted(range(len(axes)), key=lambda i: target[i])
-            moved = np.unravel_index(block.p, block.p.shape)
-            dims = tuple(block.p.shape[i] for i in order)
-            p = np.ravel_multi_index(tuple(moved[i].transpose(order) for i in order), dims)
-            blocks[tuple(target[i] for i in order)] = Block(p, block.f.transpose(order))
-        return Monomial(blocks), here
-
-    left, lshape = renamed(x, label, sx)
-    other, rshape = renamed(y, right, sy)
-    summed = tuple(number["k", i] for i in range(len(xk)))
-    product = elementwise("mul", [left, other], [tuple(lshape), tuple(rshape)], tuple(size))
-    result = reduce("sum", summed, product, tuple(size))
-    back = {i: n[1] for n, i in number.items() if n[0] == "o"}
-    blocks: dict[tuple[int, ...], Block] = {}
-    scale = fmpq(1)
-    for axes, block in result.blocks.items():
-        kept = tuple(i for i in axes if i in back)
-        if not kept:
-            scale *= block.f.reshape(-1)[0]
-            continue
-        target = [back[i] for i in kept]
-        need(target == sorted(target), "axes out of order")
-        dims = tuple(block.p.shape[axes.index(i)] for i in kept)
-        blocks[tuple(target)] = Block(block.p.reshape(dims), block.f.reshape(dims))
-    if scale != 1:
-        need(len(out) > 0, "a scaled number")
-        m = merged(Monomial(blocks), next((k for k in blocks if 0 in k), (0,)), out)
-        key = next((k for k in blocks if 0 in k), (0,))
-        blocks[key] = Block(m.p, m.f * scale)
-    return clean(blocks)
-
-
-def concatenate(parts: list[Monomial], shapes: list[tuple[int, ...]], axis: int) -> Monomial:
-    """Direct sums: the blocks on the joined axis are placed one after the other; all else must agree."""
-    sets = {axis}
-    for m in parts:
-        for key in m.touching(sets):
-            sets |= set(key)
-    for m in parts:
-        for key in m.touching(sets):
-            sets |= set(key)
-    key = tuple(sorted(sets))
-    at = key.index(axis)
-    size = tuple(sum(s[a] for s in shapes) if a == axis else shapes[0][a] for a in key)
-    ps, fs, offset = [], [], 0
-    for m, shape in zip(parts, shapes, strict=True):
-        block = merged(m, key, shape)
-        moved = list(np.unravel_index(block.p, block.p.shape))
-        moved[at] = moved[at] + offset
-        ps.append(np.ravel_multi_index(tuple(moved), size))
-        fs.append(block.f)
-        offset += shape[axis]
-    blocks = {key: Block(np.concatenate(ps, at), np.concatenate(fs, at))}
-    first = parts[0]
-    for other in closure(parts, range(len(shapes[0]))):
-        if set(other) & sets:
-            continue
-        block = merged(first, other, shapes[0])
-        need(all(equal(block, merged(m, other, s)) for m, s in zip(parts, shapes, strict=True)), "joined tensors are permuted differently")
-        blocks[other] = block
-    return clean(blocks)
-
-
-def unexpanded(graph: Graph, v: int) -> int:
-    """The value behind expands, which broadcasting repeats by itself; a number stays a number under any reshape."""
-    while graph.nodes[v].op == "expand" or (graph.nodes[v].op == "reshape" and graph.nodes[graph.nodes[v].args[0]].op == "lit"):
-        v = graph.nodes[v].args[0]
-    return v
-
-
-def propagate(graph: Graph, node: Node, values: dict[int, Monomial]) -> Monomial:
-    """The transformation of one value from those of its arguments."""
-    if all(values[v].identity for v in node.args):
-        return Monomial()
-    if node.op in ("add", "mul", "max", "min", "where", "compare"):
-        node = Node(node.op, tuple(unexpanded(graph, v) for v in node.args), node.attrs, node.shape)
-    args = [values[v] for v in node.args]
-    shapes = [graph.shape(v) for v in node.args]
-    if node.op in ("reshape", "permute", "expand", "take"):
-        return move(node, args[0], shapes[0])
-    if node.op == "map":
-        return apply_law(args[0], node.attrs[0], node.attrs[1:], shapes[0])
-    if node.op in ("add", "mul", "max", "min"):
-        assert node.shape is not None
-        return elementwise(node.op, args, shapes, node.shape)
-    if node.op == "matmul":
-        assert node.shape is not None
-        n, (p, q) = len(node.shape), (len(s) for s in shapes)
-        xmap = {a: a + n - p for a in range(p - 1)}
-        ymap = {a: a + n - q for a in range(q - 2)} | {q - 1: n - 1}
-        return contract(*args, *shapes, (p - 1,), (q - 2,), xmap, ymap, node.shape)
-    if node.op == "conv":
-        return convolution(node, args, shapes)
-    if node.op == "reduce":
-        return reduce(node.attrs[0], node.attrs[1], args[0], shapes[0])
-    if node.op == "window":
-        space = range(len(shapes[0]) - len(node.attrs[1]), len(shapes[0]))
-        need(not args[0].touching(space), "a transformed axis is pooled over")
-        need(node.attrs[0] == "mean" or all(np.all(b.f > 0) for b in args[0].blocks.values()), "a maximum of negative multiples")
-        return args[0]
-    if node.op == "cat":
-        return concatenate(args, shapes, node.attrs[0])
-    if node.op == "pad":
-        padded = [i for i, w in enumerate(node.attrs[0]) if any(w)]
-        need(not args[0].touching(padded), "a transformed axis is padded")
-        zero = float.fromhex(node.attrs[1]) == 0
-        need(zero or all(np.all(b.f == 1) for b in args[0].blocks.values()), "padding with a number that is not zero")
-        return args[0]
-    if node.op == "embed":
-        need(args[1].identity and not args[0].touching([0]), "the rows of an embedding are transformed")
-        shift = len(shapes[1]) - 1
-        return Monomial({tuple(a + shift for a in k): b for k, b in args[0].blocks.items()})
-    if node.op == "where":
-        assert node.shape is not None
-        zero = [graph.nodes[v].op == "lit" and float.fromhex(graph.nodes[v].attrs[0]) == 0 for v in node.args[1:]]
-        need(all(np.all(b.f == 1) for b in args[0].blocks.values()), "a scaled condition")
-        chosen = [m for m, z in zip(args[1:], zero, strict=True) if not z]
-        sizes = [s for s, z in zip(shapes[1:], zero, strict=True) if not z]
-        bare = Monomial({k: Block(b.p, ones(b.p.shape)) for k, b in args[0].blocks.items()})
-        value = elementwise("add", chosen, sizes, node.shape)
-        return elementwise("mul", [bare, value], [shapes[0], node.shape], node.shape)
-    if node.op == "compare":
-        assert node.shape is not None
-        out = elementwise("max", args, shapes, node.shape)
-        return clean({k: Block(b.p, ones(b.p.shape)) for k, b in out.blocks.items()})
-    raise Reject(f"no rule for {graph.notes.get(graph.index.get(node, -1), node.op)}")
-
-
-def convolution(node: Node, args: list[Monomial], shapes: list[tuple[int, ...]]) -> Monomial:
-    """Channels are contracted, group by group; spatial axes and the kernel must be untouched."""
-    (x, w), (sx, sw) = args, shapes
-    assert node.shape is not None
-    groups = node.attrs[2]
-    need(not x.touching(range(2, len(sx))) and not w.touching(range(2, len(sw))), "a spatial axis is transformed")
-    n, o = sx[0], sw[0]
-    x = reshape(Monomial(dict(x.blocks)), sx[:2], (n, groups, sx[1] // groups))
-    w = reshape(Monomial(dict(w.blocks)), sw[:2], (groups, o // groups, sw[1]))
-    # x[n, g, c] w[g, o, c] -> out[n, g, o]
-    out = contract(x, w, (n, groups, sx[1] // groups), (groups, o // groups, sw[1]), (2,), (2,), {0: 0, 1: 1}, {0: 1, 1: 2},
-                   (n, groups, o // groups))  # fmt: skip
-    return reshape(out, (n, groups, o // groups), (n, o))
-
-

@@ -1,4 +1,4 @@
-"""Neutral dicts (`Network.neutral()`): an ATen graph as JSON values with numpy arrays, for models that are not files."""
+"""Neutral dicts (`Network.neutral()`): an ATen graph as JSON values with numpy arrays, for models without file."""
 
 from __future__ import annotations
 

@@ -10,8 +10,21 @@ from .model import Model, Operation, Ref, widen_bfloat16
 from .protobuf import fields, floats, integers, message, signed, text
 from .report import Reject, need
 
-DTYPES = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8", 12: "<u4",
-          13: "<u8", 16: "<u2"}  # fmt: skip
+DTYPES = {
+    1: "<f4",
+    2: "u1",
+    3: "i1",
+    4: "<u2",
+    5: "<i2",
+    6: "<i4",
+    7: "<i8",
+    9: "?",
+    10: "<f2",
+    11: "<f8",
+    12: "<u4",
+    13: "<u8",
+    16: "<u2",
+}
 
 
 def read_tensor(data: memoryview) -> tuple[str, np.ndarray, str]:
@@ -165,15 +178,19 @@ def read_onnx(data: bytes, sha256: str) -> Model:
             if kind == "value" and isinstance(item, tuple) and len(item) == 3 and isinstance(item[1], np.ndarray):
                 constant(outputs[0], item[1], item[2])
             else:
-                need(kind in ("value_float", "value_floats", "value_int", "value_ints"), f"Constant {kind!r} unsupported")
+                need(
+                    kind in ("value_float", "value_floats", "value_int", "value_ints"), f"Constant {kind!r} unsupported"
+                )
                 array = np.array(item, dtype=np.float32 if "float" in kind else np.int64)
                 constant(outputs[0], array, array.dtype.name)
             continue
         for name in outputs:
             if name:
                 define(name)
-        attributes = {k: v[1] if isinstance(v, tuple) and len(v) == 3 and isinstance(v[1], np.ndarray) else v
-                      for k, v in attributes.items()}  # fmt: skip
+        attributes = {
+            k: v[1] if isinstance(v, tuple) and len(v) == 3 and isinstance(v[1], np.ndarray) else v
+            for k, v in attributes.items()
+        }
         wires = tuple(Ref(n) if n else None for n in args)
         model.operations.append(Operation(op, wires, attributes, tuple(outputs)))
     need(opset >= 7, f"ONNX opset {opset} is older than 7")

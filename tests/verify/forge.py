@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ ODD = {"tanh", "erf", "sin", "softsign", "arctan", "hardtanh", "tanhshrink", "ha
 def mlp(rng: np.random.Generator, widths: list[int], activation: str, dtype=np.float32) -> dict[str, np.ndarray]:
     """Random weights of a plain MLP in the .npz convention."""
     net: dict[str, np.ndarray] = {"activation": np.array(activation)}
-    for i, (n, m) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+    for i, (n, m) in enumerate(itertools.pairwise(widths), start=1):
         net[f"W{i}"] = rng.normal(size=(m, n)).astype(dtype)
         net[f"b{i}"] = rng.normal(size=m).astype(dtype)
     return net
@@ -46,7 +47,9 @@ def scales(rng: np.random.Generator, activation: str, n: int, dyadic: bool = Tru
     return np.ones(n), np.ones(n)
 
 
-def copy_of(rng: np.random.Generator, net: dict, dyadic: bool = True) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]]:
+def copy_of(
+    rng: np.random.Generator, net: dict, dyadic: bool = True
+) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]]:
     """A permuted and scaled copy, and the (perm, scale) of each hidden layer."""
     new, moves, total = {"activation": net["activation"]}, [], depth(net)
     before, passed = np.arange(net["W1"].shape[1]), np.ones(net["W1"].shape[1])
@@ -83,9 +86,18 @@ def identity(model) -> dict:
 
 def certificate(a, b, steps: list, arrays: dict[str, np.ndarray], **changes) -> bytes:
     """A certificate file; `changes` replace entries of certificate.json."""
-    top = {"format": "fiberscope-certificate", "version": 1, "claim": "equal", "strength": "exact", "method": "chain",
-           "domain": "all", "models": [identity(a), identity(b)],
-           "max_ulp": None, "error_bound": None, "steps": steps} | changes  # fmt: skip
+    top = {
+        "format": "fiberscope-certificate",
+        "version": 1,
+        "claim": "equal",
+        "strength": "exact",
+        "method": "chain",
+        "domain": "all",
+        "models": [identity(a), identity(b)],
+        "max_ulp": None,
+        "error_bound": None,
+        "steps": steps,
+    } | changes
     return pack(json.dumps(top).encode(), {k: npy(v) for k, v in arrays.items()})
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from fiberscope_verify import difference_bound, read_chain, verify
 from tests.verify.forge import certificate, mlp, run, save
 
-RHO = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-       "leaky_relu(0.25)": lambda z: np.maximum(z, 0.25 * z)}  # fmt: skip
+from fiberscope_verify import difference_bound, read_chain, verify
+
+RHO = {
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "leaky_relu(0.25)": lambda z: np.maximum(z, 0.25 * z),
+}
 
 
 def two(tmp_path, activation, seed=0, noise=1e-3):
@@ -59,7 +63,12 @@ def tree(chain_a, chain_b, lo, hi, goal):
             todo += [(low, lower, (link, left)), (upper, high, (link, right))]
         if parent is not None:
             parent[1][parent[0]] = link
-    return {"axis": np.array(axis, "i8"), "at": np.array(at), "left": np.array(left, "i8"), "right": np.array(right, "i8")}
+    return {
+        "axis": np.array(axis, "i8"),
+        "at": np.array(at),
+        "left": np.array(left, "i8"),
+        "right": np.array(right, "i8"),
+    }
 
 
 def test_tree_certificate(tmp_path):

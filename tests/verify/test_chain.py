@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from fiberscope_verify import verify
 from tests.verify.forge import certificate, copy_of, match_steps, mlp, save
 
-ACTIVATIONS = ["relu", "leaky_relu(0.25)", "abs", "square", "cube", "tanh", "erf", "sin", "softsign", "arctan", "hardtanh",
-               "tanhshrink", "hardshrink", "softshrink", "cos", "gaussian", "sigmoid", "gelu", "silu", "softplus", "elu",
-               "selu", "mish", "hardswish", "logsigmoid", "exp", "relu6", "hardsigmoid", "celu", "gelu_tanh"]  # fmt: skip
+from fiberscope_verify import verify
+
+ACTIVATIONS = [
+    "relu",
+    "leaky_relu(0.25)",
+    "abs",
+    "square",
+    "cube",
+    "tanh",
+    "erf",
+    "sin",
+    "softsign",
+    "arctan",
+    "hardtanh",
+    "tanhshrink",
+    "hardshrink",
+    "softshrink",
+    "cos",
+    "gaussian",
+    "sigmoid",
+    "gelu",
+    "silu",
+    "softplus",
+    "elu",
+    "selu",
+    "mish",
+    "hardswish",
+    "logsigmoid",
+    "exp",
+    "relu6",
+    "hardsigmoid",
+    "celu",
+    "gelu_tanh",
+]
 
 
 def pair(tmp_path, net, other):
@@ -30,9 +59,24 @@ def test_exact_copy_is_accepted(tmp_path, activation):
     assert not verify(certificate(a, b, steps, wrong), a, b).valid
 
 
-@pytest.mark.parametrize(("activation", "scale"), [("relu", -1.0), ("relu", 0.0), ("gelu", 2.0), ("gelu", -1.0), ("tanh", 2.0),
-                                                   ("sigmoid", -1.0), ("silu", 0.5), ("exp", 2.0), ("cos", 2.0), ("relu6", 2.0),
-                                                   ("elu", 2.0), ("hardtanh", 2.0), ("hardsigmoid", -1.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("activation", "scale"),
+    [
+        ("relu", -1.0),
+        ("relu", 0.0),
+        ("gelu", 2.0),
+        ("gelu", -1.0),
+        ("tanh", 2.0),
+        ("sigmoid", -1.0),
+        ("silu", 0.5),
+        ("exp", 2.0),
+        ("cos", 2.0),
+        ("relu6", 2.0),
+        ("elu", 2.0),
+        ("hardtanh", 2.0),
+        ("hardsigmoid", -1.0),
+    ],
+)
 def test_scale_outside_the_group_is_refused(tmp_path, activation, scale):
     """The weights are scaled as claimed; only the law of the activation speaks against it."""
     rng = np.random.default_rng(2)
@@ -100,9 +144,11 @@ def redundant(rng):
     big["W2"] = np.concatenate([w2, np.zeros((2, 1), "f4"), np.array([[2], [-4]], "f4"), share[:, None] / 2], axis=1)
     big["W2"][:, 0] -= share
     big["b2"] = (small["b2"] - np.array([1, -2])).astype("f4")
-    steps = [{"step": "remove-dead", "side": "a", "layer": 1, "unit": 4},
-             {"step": "fold-constant", "side": "a", "layer": 1, "unit": 4},
-             {"step": "merge", "side": "a", "layer": 1, "unit": 4, "into": 0, "scale": "2"}]  # fmt: skip
+    steps = [
+        {"step": "remove-dead", "side": "a", "layer": 1, "unit": 4},
+        {"step": "fold-constant", "side": "a", "layer": 1, "unit": 4},
+        {"step": "merge", "side": "a", "layer": 1, "unit": 4, "into": 0, "scale": "2"},
+    ]
     return big, small, steps
 
 
@@ -117,9 +163,22 @@ def test_reductions(tmp_path):
     assert report.valid, report.reason
 
 
-@pytest.mark.parametrize(("index", "change"), [(0, {"unit": 0}), (1, {"unit": 0}), (2, {"scale": "3"}), (2, {"into": 1}),
-                                               (2, {"scale": "-2"}), (2, {"scale": "2/0"}), (2, {"unit": 0}), (0, {"layer": 2}),
-                                               (0, {"side": "c"}), (0, {"extra": 1}), (1, {"unit": True})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("index", "change"),
+    [
+        (0, {"unit": 0}),
+        (1, {"unit": 0}),
+        (2, {"scale": "3"}),
+        (2, {"into": 1}),
+        (2, {"scale": "-2"}),
+        (2, {"scale": "2/0"}),
+        (2, {"unit": 0}),
+        (0, {"layer": 2}),
+        (0, {"side": "c"}),
+        (0, {"extra": 1}),
+        (1, {"unit": True}),
+    ],
+)
 def test_false_reductions(tmp_path, index, change):
     big, small, reductions = redundant(np.random.default_rng(6))
     a, b = pair(tmp_path, big, small)
@@ -152,10 +211,26 @@ def test_frame_of_the_certificate(tmp_path):
     steps, arrays = match_steps(moves)
     good = {"domain": {"lo": [0, 0, 0], "hi": [1, 1, 1]}}
     assert verify(certificate(a, b, steps, arrays, **good), a, b).valid
-    bad = [{"surplus": 1}, {"version": 2}, {"version": True}, {"claim": "different"}, {"strength": "bound"}, {"max_ulp": 1},
-           {"strength": None}, {"method": "faith"}, {"method": ["chain"]}, {"domain": {"lo": [1, 1, 1], "hi": [0, 0, 0]}},
-           {"domain": {"lo": [0], "hi": [1]}}, {"domain": "some"}, {"error_bound": 1.0}, {"steps": steps[:-1]}, {"steps": steps[1:]},
-           {"steps": [*steps, {"step": "trust"}]}, {"models": [{"sha256": "0" * 64, "format": "npz"}] * 2}, {"steps": None}]  # fmt: skip
+    bad = [
+        {"surplus": 1},
+        {"version": 2},
+        {"version": True},
+        {"claim": "different"},
+        {"strength": "bound"},
+        {"max_ulp": 1},
+        {"strength": None},
+        {"method": "faith"},
+        {"method": ["chain"]},
+        {"domain": {"lo": [1, 1, 1], "hi": [0, 0, 0]}},
+        {"domain": {"lo": [0], "hi": [1]}},
+        {"domain": "some"},
+        {"error_bound": 1.0},
+        {"steps": steps[:-1]},
+        {"steps": steps[1:]},
+        {"steps": [*steps, {"step": "trust"}]},
+        {"models": [{"sha256": "0" * 64, "format": "npz"}] * 2},
+        {"steps": None},
+    ]
     for change in bad:
         assert not verify(certificate(a, b, **({"steps": steps, "arrays": arrays} | change)), a, b).valid, change
     assert not verify(certificate(a, b, steps, arrays | {"spare": np.ones(2)}), a, b).valid

@@ -7,20 +7,23 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from flint import arb, arb_mat, ctx
+from tests.verify.forge import certificate, mlp, run, save
 
 from fiberscope_verify import Reject, evaluate, read_model, verify
 from fiberscope_verify import ball as B
 from fiberscope_verify.ball import Ball
 from fiberscope_verify.evaluate import evaluate_graph
 from fiberscope_verify.lower import lower
-from tests.verify.forge import certificate, mlp, run, save
 
 
 def in_fractions(net, x):
     h = [Fraction(float(v)) for v in x]
     for i in (1, 2, 3):
         w, b = net[f"W{i}"], net[f"b{i}"]
-        h = [sum((Fraction(float(c)) * v for c, v in zip(row, h, strict=True)), Fraction(float(s))) for row, s in zip(w, b, strict=True)]
+        h = [
+            sum((Fraction(float(c)) * v for c, v in zip(row, h, strict=True)), Fraction(float(s)))
+            for row, s in zip(w, b, strict=True)
+        ]
         h = [max(v, Fraction(0)) for v in h] if i < 3 else h
     return h
 
@@ -44,12 +47,22 @@ def test_relu_against_fractions(tmp_path, seed):
 
 
 SMOOTH = {
-    "tanh": lambda t: t.tanh(), "sigmoid": lambda t: 1 / (1 + (-t).exp()), "erf": lambda t: t.erf(), "sin": lambda t: t.sin(),
-    "gelu": lambda t: t * (1 + (t / arb(2).sqrt()).erf()) / 2, "softplus": lambda t: t.exp().log1p(),
-    "silu": lambda t: t / (1 + (-t).exp()), "exp": lambda t: t.exp(), "softsign": lambda t: t / (1 + abs(t)),
-    "mish": lambda t: t * t.exp().log1p().tanh(), "gaussian": lambda t: (-t * t).exp(), "arctan": lambda t: t.atan(),
-    "tanhshrink": lambda t: t - t.tanh(), "elu": lambda t: t if t > 0 else t.expm1(), "logsigmoid": lambda t: -(-t).exp().log1p(),
-}  # fmt: skip
+    "tanh": lambda t: t.tanh(),
+    "sigmoid": lambda t: 1 / (1 + (-t).exp()),
+    "erf": lambda t: t.erf(),
+    "sin": lambda t: t.sin(),
+    "gelu": lambda t: t * (1 + (t / arb(2).sqrt()).erf()) / 2,
+    "softplus": lambda t: t.exp().log1p(),
+    "silu": lambda t: t / (1 + (-t).exp()),
+    "exp": lambda t: t.exp(),
+    "softsign": lambda t: t / (1 + abs(t)),
+    "mish": lambda t: t * t.exp().log1p().tanh(),
+    "gaussian": lambda t: (-t * t).exp(),
+    "arctan": lambda t: t.atan(),
+    "tanhshrink": lambda t: t - t.tanh(),
+    "elu": lambda t: t if t > 0 else t.expm1(),
+    "logsigmoid": lambda t: -(-t).exp().log1p(),
+}
 
 
 @pytest.mark.parametrize("activation", SMOOTH)
@@ -77,14 +90,42 @@ def sample(ball: Ball, rng) -> np.ndarray:
     return ball.mid + ball.rad * rng.uniform(-1, 1, ball.mid.shape)
 
 
-@pytest.mark.parametrize("name", ["relu", "abs", "square", "tanh", "sigmoid", "gelu", "exp", "reciprocal", "leaky_relu", "clip",
-                                  "softshrink", "elu", "softplus", "gelu_tanh", "sqrt", "rsqrt", "log", "power"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu",
+        "abs",
+        "square",
+        "tanh",
+        "sigmoid",
+        "gelu",
+        "exp",
+        "reciprocal",
+        "leaky_relu",
+        "clip",
+        "softshrink",
+        "elu",
+        "softplus",
+        "gelu_tanh",
+        "sqrt",
+        "rsqrt",
+        "log",
+        "power",
+    ],
+)
 def test_images_of_wide_balls(name):
     """Random points of a wide ball stay in its image (numpy error far below the widths)."""
     rng = np.random.default_rng(12)
     mid = rng.uniform(2, 5, 60) if name in ("reciprocal", "sqrt", "rsqrt", "log") else rng.normal(size=60) * 2
     x = Ball(mid, rng.uniform(0, 0.5, 60))
-    parameters = {"leaky_relu": [0.25], "clip": [-1, 1], "softshrink": [0.5], "elu": [1, 1, 1], "softplus": [1, 20], "power": [3]}.get(name, [])
+    parameters = {
+        "leaky_relu": [0.25],
+        "clip": [-1, 1],
+        "softshrink": [0.5],
+        "elu": [1, 1, 1],
+        "softplus": [1, 20],
+        "power": [3],
+    }.get(name, [])
     image = B.function(name, parameters, x)
     for _ in range(100):
         y = B.function(name, parameters, Ball(sample(x, rng), np.zeros(60))).mid
@@ -93,7 +134,10 @@ def test_images_of_wide_balls(name):
 
 def test_products_of_wide_balls():
     rng = np.random.default_rng(13)
-    x, y = Ball(rng.normal(size=(4, 5)), rng.uniform(0, 1, (4, 5))), Ball(rng.normal(size=(5, 3)), rng.uniform(0, 1, (5, 3)))
+    x, y = (
+        Ball(rng.normal(size=(4, 5)), rng.uniform(0, 1, (4, 5))),
+        Ball(rng.normal(size=(5, 3)), rng.uniform(0, 1, (5, 3))),
+    )
     out = B.matmul(x, y)
     for _ in range(300):
         assert np.all(np.abs(sample(x, rng) @ sample(y, rng) - out.mid) <= out.rad)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.verify.forge import certificate
 
 from fiberscope_verify import evaluate, read_model, verify
-from tests.verify.forge import certificate
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -37,9 +37,10 @@ class Block(nn.Module):
 
 def perturb(module):
     generator = torch.Generator().manual_seed(3)
-    for value in module.state_dict().values():
+    for name, value in module.state_dict().items():
         if value.is_floating_point():
-            value += 0.3 * torch.rand(value.shape, generator=generator)
+            shift = 0.5 if "norm" in name or "bn." in name else -0.5
+            value.copy_(torch.rand(value.shape, generator=generator) + shift)
     return module.eval()
 
 
@@ -80,7 +81,10 @@ def proof(module, change):
             if axis in axes:
                 source, factor = axes[axis]
                 entry |= {"source": f"p{i}_{axis}", "scale": f"s{i}_{axis}"}
-                arrays |= {f"p{i}_{axis}": np.asarray(source, dtype="i8"), f"s{i}_{axis}": np.asarray(factor, dtype="f8")}
+                arrays |= {
+                    f"p{i}_{axis}": np.asarray(source, dtype="i8"),
+                    f"s{i}_{axis}": np.asarray(factor, dtype="f8"),
+                }
             listed.append(entry)
         steps.append({"step": "axes", "weight": name, "axes": listed})
     return steps, arrays
@@ -93,10 +97,21 @@ def block_change(rng):
     flat = (p[:, None] * 9 + np.arange(9)).reshape(-1)
     one = np.ones(6)
     stem = {n: {0: (p, one)} for n in ("stem.weight", "stem.bias", "bn.running_mean", "bn.running_var")}
-    out = {"deep.weight": {0: (p, 1 / s)}, "deep.bias": {0: (p, one)}, "gate.weight": {0: (p, one), 1: (p, one)},
-           "gate.bias": {0: (p, one)}, "head.weight": {1: (flat, np.ones(54))}}  # fmt: skip
-    inner = {"mid.weight": {0: (q, r), 1: (p, 1 / s)}, "mid.bias": {0: (q, r)}, "back.weight": {0: (p, s), 1: (q, 1 / r)},
-             "back.bias": {0: (p, s)}, "bn.weight": {0: (p, s)}, "bn.bias": {0: (p, s)}}  # fmt: skip
+    out = {
+        "deep.weight": {0: (p, 1 / s)},
+        "deep.bias": {0: (p, one)},
+        "gate.weight": {0: (p, one), 1: (p, one)},
+        "gate.bias": {0: (p, one)},
+        "head.weight": {1: (flat, np.ones(54))},
+    }
+    inner = {
+        "mid.weight": {0: (q, r), 1: (p, 1 / s)},
+        "mid.bias": {0: (q, r)},
+        "back.weight": {0: (p, s), 1: (q, 1 / r)},
+        "back.bias": {0: (p, s)},
+        "bn.weight": {0: (p, s)},
+        "bn.bias": {0: (p, s)},
+    }
     return stem | out | inner
 
 
@@ -136,7 +151,7 @@ class Attention(nn.Module):
 
 
 def attention_change(rng, module):
-    """Residual permutation, head permutation with unequal inner changes of q, k and of v, output; hidden permutation."""
+    """Residual, head and hidden permutations, with unequal inner changes of q, k and of v, output in each head."""
     p = rng.permutation(8)
     one = np.ones(8)
     change = {"table.weight": {1: (p, one)}, "head.weight": {1: (p, one)}}
@@ -146,10 +161,16 @@ def attention_change(rng, module):
         inner = [rng.permutation(4) for _ in range(4)]
         qk = np.concatenate([4 * h + inner[h] for h in heads])
         vo = np.concatenate([4 * h + inner[2 + h] for h in heads])
-        s, r = 2.0 ** rng.integers(-2, 3, 8) * rng.choice([-1, 1], 8), 2.0 ** rng.integers(-2, 3, 8) * rng.choice([-1, 1], 8)
+        s, r = (
+            2.0 ** rng.integers(-2, 3, 8) * rng.choice([-1, 1], 8),
+            2.0 ** rng.integers(-2, 3, 8) * rng.choice([-1, 1], 8),
+        )
         rows = (np.concatenate([qk, 8 + qk, 16 + vo]), np.concatenate([s, 1 / s, r]))
         change |= {n + "self_attn.in_proj_weight": {0: rows, 1: (p, one)}, n + "self_attn.in_proj_bias": {0: rows}}
-        change |= {n + "self_attn.out_proj.weight": {0: (p, one), 1: (vo, 1 / r)}, n + "self_attn.out_proj.bias": {0: (p, one)}}
+        change |= {
+            n + "self_attn.out_proj.weight": {0: (p, one), 1: (vo, 1 / r)},
+            n + "self_attn.out_proj.bias": {0: (p, one)},
+        }
         m = rng.permutation(10)
         change |= {n + "linear1.weight": {0: (m, np.ones(10)), 1: (p, one)}, n + "linear1.bias": {0: (m, np.ones(10))}}
         change |= {n + "linear2.weight": {0: (p, one), 1: (m, np.ones(10))}, n + "linear2.bias": {0: (p, one)}}
@@ -171,7 +192,7 @@ def test_transformer(tmp_path):
     mid, rad = evaluate(a, x[0].numpy())
     truth = module.double()(x)[0].detach().numpy().reshape(-1)
     assert np.all(np.abs(mid - truth) <= rad + 1e-9)
-    assert rad.max() < 1e-8
+    assert rad.max() < 1e-6
     for name in change:
         rest = {k: v for k, v in change.items() if k != name}
         c = with_arrays(read_model(a), transformed(module.float(), rest))

@@ -1,4 +1,4 @@
-"""Mutated certificates: each one is refused, or what it says is still true (decided here by evaluating both networks)."""
+"""Mutated certificates: each is refused, or what it says is still true (decided here by evaluating both networks)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from tests.verify.forge import certificate, copy_of, match_steps, mlp, pack, run, save
 
 from fiberscope_verify import verify
 from fiberscope_verify.archive import parse_npy
-from tests.verify.forge import certificate, copy_of, match_steps, mlp, pack, run, save
 
 RHO = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
 
@@ -56,8 +56,33 @@ def change_json(value, rng):
         if kind == 1:
             return [*value[:i], value[i], *value[i:]]
         return [*value[:i], change_json(value[i], rng), *value[i + 1 :]]
-    pool = [None, True, 0, 1, -1, 2**63, 1e308, 0.5, "a", "", [], {}, "p1", "s2", "chain", "graph", "witness", "bound", "equal",
-            "different", "exact", "rounding", 8, "all", 10**400]  # fmt: skip
+    pool = [
+        None,
+        True,
+        0,
+        1,
+        -1,
+        2**63,
+        1e308,
+        0.5,
+        "a",
+        "",
+        [],
+        {},
+        "p1",
+        "s2",
+        "chain",
+        "graph",
+        "witness",
+        "bound",
+        "equal",
+        "different",
+        "exact",
+        "rounding",
+        8,
+        "all",
+        10**400,
+    ]
     return pool[int(rng.integers(len(pool)))]
 
 

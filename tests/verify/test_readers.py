@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.verify.forge import certificate, copy_of, match_steps, mlp, npy, pack, save
 
 from fiberscope_verify import Reject, Trouble, evaluate, read_chain, read_model, verify
 from fiberscope_verify.__main__ import main
-from tests.verify.forge import certificate, copy_of, match_steps, mlp, npy, pack, save
 
 DATA = Path(os.environ.get("FIBERSCOPE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "acasxu"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the data folder is absent (set FIBERSCOPE_DATA)")
@@ -55,14 +55,33 @@ def test_acas_pruned_is_different():
 
 def neutral_mlp() -> dict:
     rng = np.random.default_rng(0)
-    w = {"l1.weight": rng.normal(size=(5, 3)).astype("f4"), "l1.bias": rng.normal(size=5).astype("f4"), "l2.weight": rng.normal(size=(2, 5)).astype("f4")}
-    nodes = [{"name": "permute", "op": "aten.permute.default", "args": [{"t": "p1"}, [1, 0]], "kwargs": {}},
-             {"name": "addmm", "op": "aten.addmm.default", "args": [{"t": "p2"}, {"t": "x"}, {"t": "permute"}], "kwargs": {}},
-             {"name": "relu", "op": "aten.relu.default", "args": [{"t": "addmm"}], "kwargs": {}},
-             {"name": "permute_1", "op": "aten.permute.default", "args": [{"t": "p3"}, [1, 0]], "kwargs": {}},
-             {"name": "mm", "op": "aten.mm.default", "args": [{"t": "relu"}, {"t": "permute_1"}], "kwargs": {}}]  # fmt: skip
-    return {"sha256": "1" * 64, "format": "module", "nodes": nodes, "inputs": [{"name": "x", "shape": [2, 3], "dtype": "float32", "batched": True}],
-            "outputs": ["mm"], "weights": w, "weight_of": dict(zip(("p1", "p2", "p3"), w, strict=True)), "constants": {}}  # fmt: skip
+    w = {
+        "l1.weight": rng.normal(size=(5, 3)).astype("f4"),
+        "l1.bias": rng.normal(size=5).astype("f4"),
+        "l2.weight": rng.normal(size=(2, 5)).astype("f4"),
+    }
+    nodes = [
+        {"name": "permute", "op": "aten.permute.default", "args": [{"t": "p1"}, [1, 0]], "kwargs": {}},
+        {
+            "name": "addmm",
+            "op": "aten.addmm.default",
+            "args": [{"t": "p2"}, {"t": "x"}, {"t": "permute"}],
+            "kwargs": {},
+        },
+        {"name": "relu", "op": "aten.relu.default", "args": [{"t": "addmm"}], "kwargs": {}},
+        {"name": "permute_1", "op": "aten.permute.default", "args": [{"t": "p3"}, [1, 0]], "kwargs": {}},
+        {"name": "mm", "op": "aten.mm.default", "args": [{"t": "relu"}, {"t": "permute_1"}], "kwargs": {}},
+    ]
+    return {
+        "sha256": "1" * 64,
+        "format": "module",
+        "nodes": nodes,
+        "inputs": [{"name": "x", "shape": [2, 3], "dtype": "float32", "batched": True}],
+        "outputs": ["mm"],
+        "weights": w,
+        "weight_of": dict(zip(("p1", "p2", "p3"), w, strict=True)),
+        "constants": {},
+    }
 
 
 def test_neutral_dict():
@@ -115,11 +134,20 @@ def test_hostile_archives(tmp_path):
     objects = io.BytesIO()
     np.save(objects, np.array([{}], dtype=object), allow_pickle=True)
     bomb = npy(np.zeros(9_000_000))
-    hostile = [pack(text, {"p1": huge, "s1": huge}), pack(text, {"p1": objects.getvalue(), "s1": npy(np.ones(4))}),
-               pack(text, {f"x{i}": bomb for i in range(10)}), pack(b"[" * 200_000, {}), pack(b"{}", {}), pack(text[:-5], {}),
-               pack(text.replace(b'"version": 1', b'"version": 1, "version": 1'), {}), good[:-30], good[10:], b"PK\x03\x04" * 99,
-               pack(text, {"p1": npy(np.arange(4.0)), "s1": npy(np.ones(4))}),
-               pack(text, {"p1": npy(np.arange(4)), "s1": npy(np.ones((4, 1)))})]  # fmt: skip
+    hostile = [
+        pack(text, {"p1": huge, "s1": huge}),
+        pack(text, {"p1": objects.getvalue(), "s1": npy(np.ones(4))}),
+        pack(text, {f"x{i}": bomb for i in range(10)}),
+        pack(b"[" * 200_000, {}),
+        pack(b"{}", {}),
+        pack(text[:-5], {}),
+        pack(text.replace(b'"version": 1', b'"version": 1, "version": 1'), {}),
+        good[:-30],
+        good[10:],
+        b"PK\x03\x04" * 99,
+        pack(text, {"p1": npy(np.arange(4.0)), "s1": npy(np.ones(4))}),
+        pack(text, {"p1": npy(np.arange(4)), "s1": npy(np.ones((4, 1)))}),
+    ]
     for data in hostile:
         start = time.perf_counter()
         assert not verify(data, a, a).valid
