@@ -47,7 +47,7 @@ def nullity_of(matrix: Tensor) -> Nullity:
     """
     columns = matrix.shape[1]
     lengths = matrix.norm(dim=1, keepdim=True)
-    matrix = (matrix / lengths.clamp_min(1e-300))[lengths[:, 0] > 1e-30]
+    matrix = (matrix / lengths.clamp_min(1e-300))[lengths[:, 0] > 1e-11]
     if not len(matrix):
         return Nullity(columns, 0, 1.0, 0.0)
     lengths = matrix.norm(dim=0, keepdim=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +27,18 @@ def wobble(x: Tensor) -> Tensor:
 @wobble.register_fake
 def _(x: Tensor) -> Tensor:
     return torch.empty_like(x)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0])
+
+
+def _backward(ctx: Any, gradient: Tensor) -> Tensor:
+    (x,) = ctx.saved_tensors
+    return gradient * (1 + 3 * torch.cos(3 * x) * torch.arange(1, x.shape[-1] + 1, dtype=x.dtype))
+
+
+wobble.register_autograd(_backward, setup_context=_keep)
 
 
 UNKNOWN: dict[str, Callable[[Tensor], Tensor]] = {

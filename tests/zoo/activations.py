@@ -115,7 +115,7 @@ def mlp_prelu_each() -> tuple[nn.Module, Inputs]:
     )
 
 
-@zoo("mlp_no_bias", UNITS, theory=UNITS, total=UNITS, spaces=(SpaceFact(5),), source="as relu")
+@zoo("mlp_no_bias", UNITS, theory=UNITS, spaces=(SpaceFact(5),), source="as relu")
 def mlp_no_bias() -> tuple[nn.Module, Inputs]:
     return Perceptron((3, 5, 4, 2), F.relu, bias=False), (torch.randn(2, 3),)
 

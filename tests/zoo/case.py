@@ -25,8 +25,9 @@ class SpaceFact:
 
     def holds(self, space: Any) -> bool:
         """Tell whether a found space is at least this large a group."""
-        mixing_is_enough = MIXING.index(space.mixing) >= MIXING.index(self.mixing)
-        if self.scaling == "one" or space.mixing == "general_linear":
+        mixing = getattr(space.mixing, "name", space.mixing)
+        mixing_is_enough = MIXING.index(mixing) >= MIXING.index(self.mixing)
+        if self.scaling == "one" or mixing == "general_linear":
             scaling_is_enough = True
         else:
             scaling_is_enough = space.scaling in (self.scaling, "nonzero")
@@ -37,9 +38,8 @@ class SpaceFact:
 class Case:
     """One architecture: `axis` is a floor that must be reached, `theory` the whole axis part, `total` the whole fiber.
 
-    `theory` and `total` are None where no formula is known. `free` is False where a claimed group may act with a
-    stabiliser (general linear maps on a space wider than what it reads and writes), so that its dimension may exceed
-    that of its orbit.
+    `theory` and `total` are None where no formula is known. `heavy` members leave the default run of the oracle;
+    `wide` is the standard deviation of the oracle's float inputs.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Case:
     total: int | None
     spaces: tuple[SpaceFact, ...]
     source: str
-    free: bool
     heavy: bool
     wide: float
 
@@ -76,7 +75,6 @@ def zoo(
     total: int | None = None,
     spaces: tuple[SpaceFact, ...] = (),
     source: str,
-    free: bool = True,
     heavy: bool = False,
     wide: float = 2.0,
 ) -> Callable[[Callable[[], tuple[nn.Module, Inputs]]], Callable[[], tuple[nn.Module, Inputs]]]:
@@ -85,7 +83,7 @@ def zoo(
     def register(builder: Callable[[], tuple[nn.Module, Inputs]]) -> Callable[[], tuple[nn.Module, Inputs]]:
         if name in ZOO:
             raise ValueError(f"two zoo members are called {name}")
-        ZOO[name] = Case(name, builder, axis, theory, total, spaces, source, free, heavy, wide)
+        ZOO[name] = Case(name, builder, axis, theory, total, spaces, source, heavy, wide)
         return builder
 
     return register

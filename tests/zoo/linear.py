@@ -22,8 +22,8 @@ def linear_chain() -> tuple[nn.Module, Inputs]:
     return nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3), nn.Linear(3, 2)), (torch.randn(2, 5),)
 
 
-# GL(5) x GL(6) has dimension 61, the orbit less: r = 2, P - r (3 + 2 - r) = 57 - 6 = 51.
-@zoo("linear_chain_wide", 51, total=51, free=False, source="GL acts with a stabiliser when hidden layers are wider")
+# GL(5) x GL(6) has dimension 61, more than the 57 weights; the orbit has P - r (3 + 2 - r) = 57 - 6 = 51, r = 2.
+@zoo("linear_chain_wide", 51, total=51, source="GL acts with a stabiliser when hidden layers are wider")
 def linear_chain_wide() -> tuple[nn.Module, Inputs]:
     return nn.Sequential(nn.Linear(3, 5, False), nn.Linear(5, 6, False), nn.Linear(6, 2, False)), (torch.randn(2, 3),)
 

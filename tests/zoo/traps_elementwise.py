@@ -37,7 +37,7 @@ _unit(
     lambda h: torch.relu(torch.relu(h) - 0.5),
     0,
 )
-_unit("add_ramp", "adding 0, 1, 2, 3 to the units", lambda h: torch.relu(h + torch.arange(4, dtype=h.dtype)), 4)
+_unit("add_ramp", "adding 0, 1, 2, 3 to the units", lambda h: torch.relu(h + torch.arange(4, dtype=h.dtype)))
 _unit(
     "times_ramp",
     "constants per unit: scales stay, permutations go through the constants only if readers absorb them",
