@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from tests.report.example import example
@@ -62,6 +64,17 @@ def test_a_linear_map_knows_the_axis_it_writes():
 
     found = boxes(fs.load(Plain().eval(), (torch.zeros(2, 4),)))
     assert [(box.born, box.axis) for box in found if box.born] == [("first", 1), ("second.weight", 0)]
+
+
+@pytest.mark.parametrize("name", ["original", "plain"])
+def test_both_layouts_of_acas_xu_are_seven_maps(name: str, acasxu: Path):
+    """x @ W with a batch, and W @ x of one vector: seven linear boxes either way."""
+    net = fs.load(sorted((acasxu / name).glob("*.onnx"))[0])
+    found = boxes(net)
+    assert [box.axis for box in found if box.born] == [1 if name == "original" else 0] * 7
+    assert sum(box.kind == "op" for box in found) == 7
+    spaces = [leaving for leaving in carried(net, fs.symmetries(net), found) if leaving]
+    assert len(set(spaces)) == 6
 
 
 def test_sources_come_before_readers_and_every_weight_is_read():

@@ -44,7 +44,7 @@ def own_spaces(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[
 
 
 def freedom(space: Mapping[str, Any]) -> str:
-    """What may be done to a space without changing the function: 'reorder units, rescale by positive factors'."""
+    """What may be done to a space without changing the function: 'reorder units, rescale (>0)'."""
     mixing, scaling = space["mixing"], space["scaling"]
     if mixing == "none" and scaling == "one":
         return "nothing"
@@ -106,8 +106,8 @@ def symmetry(report: Mapping[str, Any]) -> list[str]:
     order = figures["log10_discrete_order"]
     if order > 0:
         lines.append(
-            f"Reordering hidden units and flipping signs gives {power_of_ten(order)} different settings of the weights "
-            "with exactly the same function."
+            f"Reordering hidden units and flipping signs gives up to {power_of_ten(order)} different settings of the "
+            "weights with the same function."
         )
     return lines
 

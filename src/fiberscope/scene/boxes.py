@@ -85,17 +85,25 @@ def _shape(node: torch.fx.Node) -> tuple[int, ...]:
 
 def _writer(node: torch.fx.Node, name: str, net: Network) -> tuple[str | None, int]:
     """The weight a contraction reads its map from, and the axis of it that becomes the output."""
-    place, axis = {"convolution": (1, 0), "linear": (1, 0), "addmm": (2, 1), "embedding": (0, 1)}.get(name, (1, 1))
-    if name == "convolution" and node.args[6]:  # transposed
-        axis = 1
-    operand = node.args[place] if place < len(node.args) else None
-    rank = 2
-    while hasattr(operand, "all_input_nodes") and getattr(operand, "op", "") != "placeholder":
-        step = operation(operand.target)  # type: ignore[union-attr]
-        if step in {"permute", "t", "transpose"}:
-            axis = rank - 1 - axis
-        parents = operand.all_input_nodes  # type: ignore[union-attr]
-        if step not in PLUMBING or len(parents) != 1:
-            return None, 0
-        operand = parents[0]
-    return net.weight_of.get(getattr(operand, "name", "")), axis
+    if name == "convolution":
+        weight = _weight_behind(node.args[1], net)[0]
+        return weight, int(bool(node.args[6]))  # a transposed convolution keeps (in, out, ...)
+    for place, axis in CONTRACTIONS[name]:
+        weight, turned = _weight_behind(node.args[place], net)
+        if weight is not None and net.weights[weight].ndim >= 2:
+            return weight, net.weights[weight].ndim + (-3 - axis if turned else axis)
+    return None, 0
+
+
+def _weight_behind(argument: object, net: Network) -> tuple[str | None, bool]:
+    """The weight that reaches an argument through plumbing alone, and whether its last two axes were exchanged."""
+    import torch.fx
+
+    turned = False
+    while isinstance(argument, torch.fx.Node) and argument.op == "call_function":
+        step = operation(argument.target)
+        if step not in PLUMBING or len(argument.all_input_nodes) != 1:
+            return None, False
+        turned ^= step in {"permute", "t", "transpose"}
+        argument = argument.all_input_nodes[0]
+    return net.weight_of.get(getattr(argument, "name", "")), turned

@@ -83,7 +83,9 @@ def _text(box: Box, net: Network, leaving: tuple[str, ...], spaces: Mapping[str,
     """Title and lines of a box: what it does, the weight it writes with, the space it hands on."""
     sample = " × ".join(str(n) for n in box.shape[1:] or box.shape) or "scalar"
     if box.kind == "input":
-        return dict(zip(net.input_names, (spec.name for spec in net.inputs), strict=True))[box.id], [sample]
+        names = dict(zip(net.input_names, (spec.name for spec in net.inputs), strict=True))
+        steps = list(dict.fromkeys(spoken(name) for name in box.operations))
+        return names[box.id], [sample, *([f"then {_title(steps)}"] if steps else [])]
     if box.kind == "output":
         return box.id if len(net.output_nodes) > 1 else "output", [sample]
     names = list(dict.fromkeys(spoken(name) for name in box.operations)) or ["reshape"]

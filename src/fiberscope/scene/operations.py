@@ -43,13 +43,31 @@ PLUMBING = {
     "as_strided",
 }
 
-# Operations in which activations meet a weight, or each other, and a new space may begin.
-CONTRACTIONS = {"mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "convolution", "einsum", "embedding", "_trilinear"}
+# Operations in which activations meet a weight, or each other, and a new space may begin: where the map may stand among
+# the arguments, and which of its axes, counted from the end, is the output.
+CONTRACTIONS: dict[str, tuple[tuple[int, int], ...]] = {
+    "mm": ((1, -1), (0, -2)),
+    "bmm": ((1, -1), (0, -2)),
+    "matmul": ((1, -1), (0, -2)),
+    "addmm": ((2, -1), (1, -2)),
+    "baddbmm": ((2, -1), (1, -2)),
+    "mv": ((0, -2),),
+    "addmv": ((1, -2),),
+    "linear": ((1, -2),),
+    "embedding": ((0, -1),),
+    "convolution": (),  # its own axes, see boxes.py
+    "dot": (),
+    "einsum": (),
+    "_trilinear": (),
+}
 
 NAMES = {
     "mm": "linear",
     "addmm": "linear",
     "matmul": "linear",
+    "mv": "linear",
+    "addmv": "linear",
+    "dot": "product",
     "bmm": "product",
     "baddbmm": "product",
     "_native_batch_norm_legit_no_training": "batch norm",
