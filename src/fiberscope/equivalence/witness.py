@@ -63,19 +63,26 @@ def switch_on(chain: Chain, units: tuple[Unit, ...], domain: Domain, rng: np.ran
 
     def slope(points: np.ndarray) -> np.ndarray:
         pre = chain.preactivations(points)
-        which = levels(pre).argmin(axis=1)
-        g = np.zeros_like(points)
-        for i, (l, unit) in enumerate(units):
-            here = which == i
-            if here.any():
-                seed = np.zeros((int(here.sum()), chain.widths[l + 1]))
-                seed[:, unit] = 1.0
-                g[here] = pull(chain, [z[here] for z in pre], seed, l)
+        parts = []
+        for (l, unit), length in zip(units, lengths, strict=True):
+            seed = np.zeros((len(points), chain.widths[l + 1]))
+            seed[:, unit] = 1.0 / length
+            parts.append(pull(chain, pre, seed, l))
+        g = parts[0]
+        if len(parts) == 2:
+            level = levels(pre)
+            # the shortest convex combination raises both; far apart, only the lower one matters
+            gap = parts[0] - parts[1]
+            size = np.einsum("ij,ij->i", gap, gap)
+            share = -np.einsum("ij,ij->i", gap, parts[1]) / np.where(size > 0, size, 1.0)
+            share = np.where(np.abs(level[:, 0] - level[:, 1]) > np.abs(level).min(axis=1), -1.0, np.clip(share, 0, 1))
+            share = np.where(share < 0, (level[:, 0] < level[:, 1]).astype(float), share)[:, None]
+            g = share * parts[0] + (1.0 - share) * parts[1]
         flat = np.abs(g).max(axis=1, initial=0.0) == 0
         g[flat] = rng.standard_normal((int(flat.sum()), g.shape[1]))
         return g
 
-    x = domain.sample(rng, 8 * count)
+    x = domain.sample(rng, 16 * count)
     x = x[np.argsort(-lowest(x))[:count]]
     return ascend(x, lowest, slope, domain, 30)[0]
 
@@ -138,21 +145,29 @@ def search(
     # 2. points where the changed weights matter, judged by the difference carried through the layers
     if difference is not None:
         tried.append("inputs that switch on the units that differ")
-        reached = [x, domain.sample(rng, 4 * count)]
-        for start in range(0, 64, 8):
-            targets = difference.targets(64)[start : start + 8]
+        targets = difference.targets(64)
+        for depth in range(8):
+            starts = max(16, min(4096, 64 * 4**depth) * 4 // max(4, len(targets)))
+            reached = [x, domain.sample(rng, 256 * 4**depth if depth < 4 else 20_000)]
             for units in targets:
-                points = switch_on(difference.b, units, domain, rng, 16)
-                reached += [points, climb(points, 20)[0]] if pair.chains is not None else [points]
+                points = switch_on(difference.b, units, domain, rng, starts)
+                reached.append(points)
                 if time.perf_counter() > deadline:
                     break
             points = np.concatenate(reached)
             gap = difference.gaps(points)
-            if bool((gap > 0).any()) and consider(points, gap, np.zeros(len(gap)), 6):
-                return found
-            reached = [points[:0]]
-            if time.perf_counter() > deadline or len(targets) < 8:
+            best = np.argsort(-gap)[:12]
+            if gap[best[0]] > 0:
+                points = np.concatenate([points[best], climb(points[best], 20)[0]])
+                gap = difference.gaps(points)
+                if consider(points, gap, np.zeros(len(gap)), 6):
+                    return found
+                if above == 0.0 or found is not None and found.gap > 0.5 * above:
+                    break  # below what the checker can resolve, or below the tolerance: more points will not help
+            if time.perf_counter() > deadline or not targets:
                 break
+        if targets or found is not None:
+            return found
     # 3. more of everything while there is time
     rounds = 0
     limit = 6 if found is None else 2
