@@ -192,11 +192,17 @@ def test_non_finite_weights_are_refused(value: float) -> None:
 
 
 def test_overlapping_views_are_refused() -> None:
-    module = nn.Linear(4, 4, bias=False).eval()
-    module.register_buffer("row", module.weight.detach()[1])
-    module.forward = lambda input: nn.functional.linear(input, module.weight) + module.row  # type: ignore[method-assign]
+    class Overlap(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4, bias=False)
+            self.register_buffer("row", self.linear.weight.detach()[1])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x) + self.row
+
     with pytest.raises(LoadError, match="share memory"):
-        load(module, torch.zeros(2, 4))
+        load(Overlap().eval(), torch.zeros(2, 4))
 
 
 def test_replace_checks_everything() -> None:

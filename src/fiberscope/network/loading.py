@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fiberscope.errors import FiberscopeError, InputError, LoadError
 from fiberscope.network.network import Network
 from fiberscope.network.origin import ModuleOrigin
-from fiberscope.network.program import build_program
+from fiberscope.network.program import build_program, merge_aliases
 from fiberscope.network.traced import from_export
 from fiberscope.network.tracing import quiet_eager_attention, trace
 
@@ -107,10 +107,7 @@ def load_module(module: nn.Module, example_inputs: Any, *, name: str | None) -> 
         kwargs = dict(example_inputs)
     else:
         args = tuple(example_inputs)
-    try:
-        template = copy.deepcopy(module)
-    except Exception:  # a module that cannot be copied is used itself; its weights are copied below
-        template = module
+    template = private_copy(module)
     exported = trace(template, args, kwargs)
     strict = [n for n, _ in template.named_parameters(remove_duplicate=False)]
     program, weights = build_program(
@@ -119,6 +116,30 @@ def load_module(module: nn.Module, example_inputs: Any, *, name: str | None) -> 
     if template is module:
         weights = {key: tensor.clone() for key, tensor in weights.items()}
     return Network(program, weights, ModuleOrigin(template, exported), name=name or type(module).__name__)
+
+
+def private_copy(module: nn.Module) -> nn.Module:
+    """A deep copy with the ties of the original; a module that cannot be copied is used itself.
+
+    torch copies each parameter on its own, so two that share storage without being one object are tied again here.
+    """
+    canonical = merge_aliases(tensors_of(module))
+    try:
+        template = copy.deepcopy(module)
+    except Exception:  # whatever a module's own copying raises
+        return module
+    tensors = tensors_of(template)
+    for name, first in canonical.items():
+        if name != first and tensors[name] is not tensors[first]:
+            tensors[name].data = tensors[first].data
+    return template
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers under all their names."""
+    tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
+    tensors.update(module.named_buffers(remove_duplicate=False))
+    return tensors
 
 
 def takes_any_batch(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

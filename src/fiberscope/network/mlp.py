@@ -80,7 +80,8 @@ def load_npz(path: Path, *, name: str, max_bytes: int) -> Network:
     module = Perceptron(tensors, text)
     example = torch.zeros(2, tensors["W1"].shape[1], dtype=tensors["W1"].dtype)
     program, weights = build_program(trace_pure(module, (example,)), batched=True, strict=tensors)
-    return Network(program, weights, NpzOrigin(text, tensors, data), name=name, path=path, file_sha256=file_hash(data))
+    origin = NpzOrigin(text, {**tensors, **weights}, data)
+    return Network(program, weights, origin, name=name, path=path, file_sha256=file_hash(data))
 
 
 def read_layers(path: Path, data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], str]:
@@ -117,12 +118,13 @@ def read_layers(path: Path, data: bytes, max_bytes: int) -> tuple[dict[str, Tens
         for key, value in ((f"W{layer}", weight), (f"b{layer}", bias)):
             if value is None:
                 continue
-            if value.dtype.newbyteorder("=") not in (np.float16, np.float32, np.float64):
+            value = value.astype(value.dtype.newbyteorder("="), copy=False)
+            if value.dtype not in (np.float16, np.float32, np.float64):
                 raise LoadError(f"{path}: {key} has dtype {value.dtype}; expected float16, float32 or float64")
             dtype = dtype or value.dtype
             if value.dtype != dtype:
                 raise LoadError(f"{path}: {key} has dtype {value.dtype}, but W1 has {dtype}; use one dtype")
-            layers[key] = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), copy=False))
+            layers[key] = torch.from_numpy(value)
     if arrays:
         raise LoadError(f"{path}: {', '.join(sorted(arrays))} belong to no layer; there are {depth} matrices")
     return layers, text
