@@ -29,10 +29,10 @@ class Ball:
 
 
 def ball(mid: np.ndarray, rad: np.ndarray | float, length: int = 1) -> Ball:
-    """A Ball with its radius rounded outward; a finite centre with infinite radius is allowed, NaN is not."""
+    """A Ball with its radius rounded outward; an infinite centre (a mask) is exact, NaN is refused."""
     mid = np.asarray(mid, dtype=np.float64)
     rad = np.broadcast_to(np.asarray(rad, dtype=np.float64), mid.shape)
-    rad = np.where(rad == 0, 0.0, rad * (1 + 2.0**-40 + 4 * length * U) + 1e-300 * length)
+    rad = np.where((rad == 0) | np.isinf(mid), 0.0, rad * (1 + 2.0**-40 + 4 * length * U) + 1e-300 * length)
     need(not np.any(np.isnan(mid)) and not np.any(np.isnan(rad)), "the evaluation leaves the range of float64")
     return Ball(mid, rad)
 
@@ -137,6 +137,8 @@ def function(name: str, parameters: list[float], x: Ball) -> Ball:
     """The image of a ball under an elementwise function."""
     if name == "neg":
         return Ball(-x.mid, x.rad)
+    if name == "float":  # a change of type
+        return x
     if name in ("abs", "relu") or (name == "clip"):  # Lipschitz with constant 1 and exact on centres
         rule = {"abs": np.abs, "relu": lambda m: np.maximum(m, 0)}.get(name, lambda m: np.clip(m, *parameters))
         return ball(rule(x.mid), x.rad)

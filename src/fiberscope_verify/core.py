@@ -63,6 +63,7 @@ class Graph:
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     known: dict[int, np.ndarray] = field(default_factory=dict)  # integer values computed while lowering
+    integral: set[int] = field(default_factory=set)  # values of an integer type (their division truncates)
     notes: dict[int, str] = field(default_factory=dict)  # why a value is opaque
 
     def emit(self, op: str, args: tuple[int, ...] = (), attrs: tuple = (), shape: Shape = None) -> int:
@@ -71,6 +72,8 @@ class Graph:
         if node not in self.index:
             self.index[node] = len(self.nodes)
             self.nodes.append(node)
+            if args and op != "opaque" and node.attrs[:1] != ("float",) and self.integral.issuperset(args):
+                self.integral.add(len(self.nodes) - 1)
             need(len(self.nodes) <= 1_000_000, "the graph is too large")
         return self.index[node]
 
@@ -83,6 +86,8 @@ class Graph:
     def array(self, name: str) -> int:
         array = self.arrays[name]
         v = self.emit("array", (), (name,), array.shape)
+        if array.dtype.kind in "iub":
+            self.integral.add(v)
         if array.dtype.kind in "iub" and array.size <= 1 << 20:
             self.known[v] = array
         return v

@@ -33,7 +33,7 @@ def law(function: str, parameters: tuple[str, ...], s: fmpq) -> fmpq | None:
         if s == MINUS and low == -high:
             return MINUS
         return s if s > 0 and {low, high} <= {0.0, float("inf"), float("-inf")} else None
-    if function in ("neg", "identity"):
+    if function in ("neg", "float"):
         return s
     if function == "abs":
         return abs(s)
@@ -76,6 +76,8 @@ def exact_value(function: str, parameters: tuple[str, ...], t: fmpq) -> fmpq | N
         return fmpq(*high.as_integer_ratio()) if high != float("inf") and t > fmpq(*high.as_integer_ratio()) else t
     if function == "neg":
         return -t
+    if function == "float":
+        return t
     if function == "abs":
         return abs(t)
     if function == "square":

@@ -24,6 +24,8 @@ def lower(model: Model) -> Graph:
     for i, (name, shape) in enumerate(model.inputs):
         g.inputs.append(g.emit("input", (), (i,), tuple(s or 1 for s in shape)))
         env[name] = Tensor(g.inputs[-1])
+        if name in model.integers:
+            g.integral.add(g.inputs[-1])
     for wire, name in model.wires.items():
         need(wire not in env, f"the tensor {wire!r} is defined twice")
         env[wire] = Tensor(g.array(name))

@@ -182,6 +182,39 @@ def where(g, condition, self, other):
     return g.emit("where", args, (), broadcast(*shape))
 
 
+def is_boolean(g: Graph, v: int) -> bool:
+    """Whether a value is certainly 0 or 1."""
+    node = g.nodes[v]
+    if node.op in ("reshape", "permute", "expand", "take", "reduce", "cat"):
+        return all(is_boolean(g, u) for u in node.args)
+    return node.op == "compare" or (node.op == "array" and g.arrays[node.attrs[0]].dtype == bool)
+
+
+def bits(kind: str) -> Callable:
+    """A bitwise operation, of booleans only."""
+
+    def rule(g, self, other):
+        need(is_boolean(g, self) and is_boolean(g, other), "a bitwise operation on integers")
+        return g.binary("compare", self, other, kind)
+
+    return rule
+
+
+def bitwise_not(g, self):
+    need(is_boolean(g, self), "a bitwise operation on integers")
+    return g.binary("compare", self, g.lit(0), "equal")
+
+
+def repeat(g, self, repeats):
+    """Copies along axes: a new axis of copies before each axis, fused with it."""
+    shape = g.shape(self)
+    lead = len(repeats) - len(shape)
+    shape = (1,) * lead + shape
+    spread = g.reshape(self, [n for s in shape for n in (1, s)])
+    spread = g.expand(spread, [n for r, s in zip(repeats, shape, strict=True) for n in (r, s)])
+    return g.reshape(spread, [r * s for r, s in zip(repeats, shape, strict=True)])
+
+
 def any_(g, self, dim=None, keepdim=False):
     """Whether any number is not zero, as 0 or 1."""
     return reduce("max")(g, g.binary("compare", self, g.lit(0), "not_equal"), dim, keepdim)

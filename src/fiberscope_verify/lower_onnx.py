@@ -65,8 +65,14 @@ def global_pool(kind: str) -> Callable:
     return lambda g, args, a: g.reduce(kind, args[0], range(2, len(g.shape(args[0]))), True)
 
 
+def div(g, args, a):
+    need(not g.integral.issuperset(args), "division of integers")
+    return g.div(*args)
+
+
 def reduce(kind: str) -> Callable:
     def rule(g, args, a):
+        need(kind != "mean" or args[0] not in g.integral, "a mean of integers")
         axes = a.get("axes") if get(args, 1) is None else g.ints(args[1])
         if not axes and a.get("noop_with_empty_axes", 0):
             return args[0]
@@ -247,6 +253,8 @@ def power(g, args, a):
 
 def cast(g, args, a):
     names = {1: "float32", 9: "bool", 10: "float16", 11: "float64", 16: "bfloat16"}
+    if a["to"] in (1, 10, 11, 16):
+        return g.map("float", args[0]) if args[0] in g.integral else args[0]
     return aten.cast(g, args[0], f"dtype:{names.get(a['to'], 'int64')}")
 
 
@@ -310,7 +318,7 @@ SIMPLE: dict[str, Callable] = {
     "Sum": fold(Graph.add),
     "Sub": lambda g, x, a: g.sub(*x),
     "Mul": lambda g, x, a: aten.times(g, *x),
-    "Div": lambda g, x, a: g.div(*x),
+    "Div": div,
     "Max": fold(lambda g, p, q: g.binary("max", p, q)),
     "Min": fold(lambda g, p, q: g.binary("min", p, q)),
     "Identity": lambda g, x, a: x[0],

@@ -93,9 +93,9 @@ def read_attribute(data: memoryview) -> tuple[str, object]:
     return name, tuple(many) if many or kind in (6, 7, 8) else one
 
 
-def read_value_info(data: memoryview) -> tuple[str, tuple[int, ...]]:
-    """ValueInfoProto -> (name, shape), 0 for a free axis."""
-    name, dims = "", []
+def read_value_info(data: memoryview) -> tuple[str, tuple[int, ...], int]:
+    """ValueInfoProto -> (name, shape, ONNX type), 0 for a free axis."""
+    name, dims, element = "", [], 0
     for number, _, value in fields(data):
         if number == 1:
             name = text(value)
@@ -104,11 +104,13 @@ def read_value_info(data: memoryview) -> tuple[str, tuple[int, ...]]:
                 need(kind != 4 and kind != 5, f"input {name!r} is not a tensor")
                 if kind == 1:
                     for part, _, shape in fields(message(tensor)):
+                        if part == 1:
+                            element = signed(shape)
                         if part == 2:
                             for _, _, dim in fields(message(shape)):
                                 found = [signed(v) for n, _, v in fields(message(dim)) if n == 1]
                                 dims.append(max(found[0], 0) if found else 0)
-    return name, tuple(dims)
+    return name, tuple(dims), element
 
 
 def read_node(data: memoryview) -> tuple[str, list[str], list[str], dict]:
@@ -165,7 +167,8 @@ def read_onnx(data: bytes, sha256: str) -> Model:
             model.outputs.append(read_value_info(message(value))[0])
         elif number == 15:
             raise Reject("sparse initialisers are not supported")
-    model.inputs = [(n, s) for n, s in inputs if n not in model.arrays]
+    model.inputs = [(n, s) for n, s, _ in inputs if n not in model.arrays]
+    model.integers = {n for n, _, element in inputs if element not in (1, 10, 11, 16)}
     for name, _ in model.inputs:
         define(name)
     for number, _, value in fields(graph):
