@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,13 +38,13 @@ class Block:
 class Workspace:
     """The float64 weights of one network while its group acts on them step by step.
 
-    Every step is also composed into ``element``, so that ``element.act(original)`` is where the weights are.
+    With ``track`` every step is composed into ``element``, so that ``element.act(original)`` is where the weights are.
     """
 
-    def __init__(self, symmetries: Symmetries, weights: Mapping[str, Array]) -> None:
+    def __init__(self, symmetries: Symmetries, weights: Mapping[str, Array], *, track: bool = False) -> None:
         self.symmetries = symmetries
+        self.element = symmetries.identity() if track else None
         self.weights = {n: np.array(weights[n], dtype=np.float64) for n in symmetries.layouts}
-        self.parts: dict[int, Part] = {}
         self.homes: dict[int, list[str]] = {}
         for key, group in symmetries.groups.items():
             self.homes[key] = list(dict.fromkeys(n for n, _, _ in group.occurrences))
@@ -68,6 +68,14 @@ class Workspace:
         groups = self.symmetries.groups
         for name in self.homes[key]:
             self.weights[name] = act_on(self.weights[name], self.symmetries.layouts[name], groups, {key: part})
+        self._record(key, part)
+
+    def _record(self, key: int, part: Part) -> None:
+        if self.element is not None:
+            step = self.symmetries.identity()
+            neutral = step.parts[key]
+            full = Part(*(new if new is not None else old for new, old in zip(_fields(part), _fields(neutral), strict=True)))
+            self.element = replace(step, parts={**step.parts, key: full}) @ self.element
 
     def rescale(self, key: int, mode: int, magnitude: Array) -> None:
         """Divide the units by their magnitude under one scaling mode (exponent 1 divides once)."""
@@ -90,6 +98,13 @@ class Workspace:
 
         for name in self.homes[key]:
             self.weights[name] = walk(self.weights[name], list(self.symmetries.layouts[name]), groups, divide)
+        log = np.ones((len(group.log_modes), *magnitude.shape))
+        log[mode] = 1.0 / magnitude
+        self._record(key, Part(log=log))
+
+
+def _fields(part: Part) -> tuple[Array | None, ...]:
+    return part.source, part.log, part.sign, part.matrix
 
 
 def per_copy(block: Block, axis: int, group: Group) -> Array:
