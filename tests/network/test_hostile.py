@@ -247,11 +247,8 @@ def test_external_data_inside_is_read(tmp_path: Path) -> None:
 
 def big_constant(op: str, constants: dict[str, np.ndarray], **attributes: Any) -> Any:
     """One operator that would make a tensor of astronomic size."""
-    nodes = [
-        helper.make_node(
-            op, [*(["x"] if op not in ("ConstantOfShape", "Range") else []), *constants], ["y"], **attributes
-        )
-    ]
+    data = [] if op in ("ConstantOfShape", "Range") else ["x"]
+    nodes = [helper.make_node(op, [*data, *constants], ["y"], **attributes)]
     return model(nodes, {"x": np.zeros((1, 4), np.float32)}, ["y"], constants)
 
 

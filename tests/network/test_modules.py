@@ -108,6 +108,14 @@ def test_tied_weights_are_one_weight() -> None:
     assert torch.equal(copy.head.weight, torch.ones(11, 6))
 
 
+def test_parameters_that_share_storage_are_tied() -> None:
+    """Two parameter objects over one storage are one weight, although copying separates them."""
+    module = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).eval()
+    second: Any = module[2]
+    second.weight = nn.Parameter(module[0].weight.data)
+    assert load(module, torch.zeros(2, 3)).aliases == {"2.weight": "0.weight"}
+
+
 def test_batch_norm_statistics_are_weights_and_counters_are_kept() -> None:
     module = Residual().eval()
     network = load(module, torch.randn(2, 3, 4, 4))

@@ -90,17 +90,18 @@ def test_activation(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_round_trip(dtype: Any, tmp_path: Path) -> None:
     arrays = {"W1": RNG.standard_normal((4, 3)), "W2": RNG.standard_normal((2, 4)), "b2": RNG.standard_normal(2)}
-    np.savez_compressed(tmp_path / "a.npz", **{k: v.astype(dtype) for k, v in arrays.items()}, activation="tanh")
+    stored: dict[str, Any] = {k: v.astype(dtype) for k, v in arrays.items()}
+    np.savez_compressed(tmp_path / "a.npz", **stored, activation="tanh")
     network = load(tmp_path / "a.npz")
     assert (network.format, list(network.weights), network.parameters) == ("npz", ["W1", "W2", "b2"], 22)
     network.save(tmp_path / "same.npz")
     assert load(tmp_path / "same.npz").sha256 == network.sha256
     other = network.replace({"W1": network.weights["W1"] * 2})
     other.save(tmp_path / "b.npz")
-    with np.load(tmp_path / "b.npz") as stored:
-        assert str(stored["activation"]) == "tanh"
-        assert stored["W1"].dtype == dtype
-        assert np.array_equal(stored["W1"], arrays["W1"].astype(dtype) * 2)
+    with np.load(tmp_path / "b.npz") as again:
+        assert str(again["activation"]) == "tanh"
+        assert again["W1"].dtype == dtype
+        assert np.array_equal(again["W1"], arrays["W1"].astype(dtype) * 2)
 
 
 def test_defaults(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_round_trip_is_bit_equal_in_dtype_and_encoding(dtype: Any, raw: bool, tm
     assert [t.HasField("raw_data") for t in again.graph.initializer] == [raw, raw]
     assert np.array_equal(numpy_helper.to_array(again.graph.initializer[0]), other.weights["W"].numpy())
     assert load(tmp_path / "b.onnx").sha256 != network.sha256
-    other.replace({"W": weight, "b": bias}).save(tmp_path / "c.onnx")
+    other.replace({"W": torch.from_numpy(weight), "b": torch.from_numpy(bias)}).save(tmp_path / "c.onnx")
     assert onnx.load(tmp_path / "c.onnx") == made
 
 

@@ -68,8 +68,10 @@ def load_file(
             raise LoadError(f"{path}: {size} bytes, more than max_bytes = {max_bytes}")
         options: dict[str, Any] = {"input_shapes": input_shapes} if path.suffix.lower() == ".onnx" else {}
         return reader(path, name=name or path.stem, max_bytes=max_bytes, **options)
-    except LoadError:
-        raise
+    except LoadError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
     except FiberscopeError as error:
         raise LoadError(f"{path}: {error}") from error
     except (Exception, RecursionError) as error:
