@@ -112,7 +112,8 @@ def test_parameters_that_share_storage_are_tied() -> None:
     """Two parameter objects over one storage are one weight, although copying separates them."""
     module = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).eval()
     second: Any = module[2]
-    second.weight = nn.Parameter(module[0].weight.data)
+    first: Any = module[0]
+    second.weight = nn.Parameter(first.weight.data)
     assert load(module, torch.zeros(2, 3)).aliases == {"2.weight": "0.weight"}
 
 

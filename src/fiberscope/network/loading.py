@@ -18,6 +18,7 @@ from fiberscope.network.traced import from_export
 from fiberscope.network.tracing import quiet_eager_attention, trace
 
 GIB = 1 << 30
+MAX_MESSAGE = 800
 
 
 def load(
@@ -68,15 +69,19 @@ def load_file(
             raise LoadError(f"{path}: {size} bytes, more than max_bytes = {max_bytes}")
         options: dict[str, Any] = {"input_shapes": input_shapes} if path.suffix.lower() == ".onnx" else {}
         return reader(path, name=name or path.stem, max_bytes=max_bytes, **options)
-    except LoadError as error:
-        if str(path) in str(error):
-            raise
-        raise type(error)(f"{path}: {error}") from error
     except FiberscopeError as error:
-        raise LoadError(f"{path}: {error}") from error
+        kind = type(error) if isinstance(error, LoadError) else LoadError
+        raise kind(message(path, str(error))) from error
     except (Exception, RecursionError) as error:
-        reason = (str(error).strip().splitlines() or [""])[0][:300]
-        raise LoadError(f"{path}: cannot be read as a model ({type(error).__name__}: {reason})") from error
+        text = f"cannot be read as a model ({type(error).__name__}: {error})"
+        raise LoadError(message(path, text)) from error
+
+
+def message(path: Path, text: str) -> str:
+    """One line of bounded length that names the file, whatever names or bytes the file put into ``text``."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(line.removeprefix(f"{path}: ").split())
+    return f"{path}: {line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + '...'}"
 
 
 def reader_for(path: Path) -> Callable[..., Network]:
