@@ -18,7 +18,7 @@ import numpy as np
 from fiberscope.equivalence.chain import Chain, Source
 from fiberscope.equivalence.chain_activations import law
 from fiberscope.equivalence.chain_match import Matching
-from fiberscope.numerics.exact import fraction, products_equal, rationals
+from fiberscope.numerics.exact import fraction, in_safe_range, products_equal, rationals
 from fiberscope.numerics.tolerance import SCALE_SNAP_ULP
 from fiberscope.numerics.ulp import FORMATS, eps, ulp, ulp_error
 
@@ -103,10 +103,16 @@ def _equal(
     if target.dtype != object and moved.dtype != object and isinstance(divisor, np.ndarray):
         if bool((scale == 1.0).all()) and bool((divisor == 1.0).all()):
             return target == moved
+        if _powers_of_two(scale) and _powers_of_two(divisor) and in_safe_range(moved, scale, divisor):
+            return target == moved * scale[:, None] / divisor[None, :]  # no rounding: only exponents change
         return products_equal(target, divisor[None, :], moved, scale[:, None])
     return np.asarray(
         rationals(target) * _rational_row(divisor) == rationals(moved) * rationals(scale)[:, None], dtype=bool
     )
+
+
+def _powers_of_two(values: np.ndarray) -> bool:
+    return bool((np.abs(np.frexp(values)[0]) == 0.5).all())
 
 
 def _rational_row(divisor: list[Fraction] | np.ndarray) -> np.ndarray:

@@ -53,8 +53,10 @@ def match(a: Chain, b: Chain) -> Matching | None:
             scales.append(factor)
             continue
         noise = ROW_NOISE_ULP * max(_noise(a.layers[l]), _noise(b.layers[l]))
-        unit_a, unit_b = _normalised(rows_a, rows_b, rule)
-        perm, unclear = _assign(unit_a, unit_b, rule, noise)
+        perm, unclear = _identical(rows_a, rows_b, rule), None
+        if perm is None:
+            unit_a, unit_b = _normalised(rows_a, rows_b, rule)
+            perm, unclear = _assign(unit_a, unit_b, rule, noise)
         if unclear is not None:
             if marks is None:
                 marks = features(a), features(b)
@@ -71,6 +73,27 @@ def match(a: Chain, b: Chain) -> Matching | None:
 def _noise(layer: Affine) -> float:
     sources = [s for s in (layer.weight_source, layer.bias_source) if s is not None]
     return max((eps(s.dtype) for s in sources), default=eps("float64"))
+
+
+def _identical(rows_a: np.ndarray, rows_b: np.ndarray, rule: Law) -> np.ndarray | None:
+    """The permutation when every row of b is, after dividing by its largest entry, bit-equal to one row of a.
+
+    Quotients are rounded correctly, so rows that differ by an exact factor agree bit for bit.
+    """
+    keys = []
+    for rows in (rows_a, rows_b):
+        lead = rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]
+        if rule.log is None:
+            lead = np.sign(lead)
+        divisor = lead if rule.sign is not None else np.abs(lead)
+        with np.errstate(all="ignore"):
+            normal = np.ascontiguousarray(rows / np.where(divisor != 0, divisor, 1.0)[:, None] + 0.0)
+        keys.append([row.tobytes() for row in normal])
+    place = {key: unit for unit, key in enumerate(keys[0])}
+    if len(place) != len(keys[0]):
+        return None  # duplicates: which is which is for the later layers to say
+    perm = np.array([place.get(key, -1) for key in keys[1]], dtype=np.int64)
+    return perm if bool((perm >= 0).all()) and len(set(perm.tolist())) == len(perm) else None
 
 
 def _normalised(rows_a: np.ndarray, rows_b: np.ndarray, rule: Law) -> tuple[np.ndarray, np.ndarray]:

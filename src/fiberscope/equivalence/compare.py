@@ -216,7 +216,7 @@ class _Comparison:
         pair = Pair(self.a, self.b, chains, self.domain)
         bounding = self.tol is not None and self.domain.box is not None and not self.exact
         now = time.perf_counter()
-        deadline = now + (self.deadline - now) * (0.3 if bounding else 1.0)
+        deadline = now + min((self.deadline - now) * 0.3, 2.0) if bounding else self.deadline
         return search(
             pair,
             rng=np.random.default_rng(self.seed),

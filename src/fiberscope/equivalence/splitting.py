@@ -15,6 +15,9 @@ import numpy as np
 from fiberscope.equivalence.bounds import can_bound, difference
 from fiberscope.equivalence.chain import Chain
 
+ADVANCE = 16.0
+"""The checker's bound (it goes back through the relaxations) is asked once the search bound is this near the goal."""
+
 Bound = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -61,7 +64,7 @@ def split(
         ends = places[-count:]
         del boxes_low[-count:], boxes_high[-count:], places[-count:]
         value, spread = _steering(a, b, lows, highs, steer)
-        promising = value <= tol
+        promising = value <= ADVANCE * tol
         if promising.any() or not steer:
             chosen = np.flatnonzero(promising) if steer else np.arange(count)
             value = value.copy()

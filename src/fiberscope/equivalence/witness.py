@@ -162,7 +162,7 @@ def search(
                 gap = difference.gaps(points)
                 if consider(points, gap, np.zeros(len(gap)), 6):
                     return found
-                if above == 0.0 or found is not None and found.gap > 0.5 * above:
+                if above == 0.0 or depth >= 1:
                     break  # below what the checker can resolve, or below the tolerance: more points will not help
             if time.perf_counter() > deadline or not targets:
                 break
