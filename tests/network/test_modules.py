@@ -42,11 +42,27 @@ class Tied(nn.Module):
         return self.head(torch.tanh(self.embed(tokens)))
 
 
+class Attention(nn.Module):
+    """Causal attention by the fused operator, its result reshaped and projected by a matrix product as in GPT-2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(12, 36)
+        self.weight, self.bias = nn.Parameter(torch.randn(12, 12)), nn.Parameter(torch.randn(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, d = x.shape
+        q, k, v = (part.view(b, t, 2, 6).transpose(1, 2) for part in self.qkv(x).split(12, -1))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, t, d)
+        return torch.addmm(self.bias, y.view(-1, d), self.weight).view(b, t, d)
+
+
 MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "mlp": (lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)), (2, 4)),
     "unit batch": (lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh()), (1, 4)),
     "residual": (Residual, (2, 3, 5, 7)),
     "encoder": (lambda: nn.TransformerEncoderLayer(8, 2, 12, batch_first=True), (2, 3, 8)),
+    "attention": (Attention, (2, 5, 12)),
     "norms": (lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.InstanceNorm1d(4, affine=True), nn.LayerNorm(6)), (2, 4, 6)),
 }
 

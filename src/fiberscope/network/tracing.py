@@ -39,11 +39,17 @@ def decompositions() -> Any:
 
 @contextmanager
 def quiet_eager_attention() -> Iterator[None]:
-    """Silence torch's deprecation warnings and keep ``nn.TransformerEncoderLayer`` off its opaque fused path."""
+    """Silence torch's deprecation warnings, and keep attention off its opaque fused paths.
+
+    Without the second, ``nn.TransformerEncoderLayer`` is one operator, and scaled dot product attention is traced with
+    the memory layout of a fused kernel, which its decomposition does not have (GPT-2 then fails to export).
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
             warnings.simplefilter("ignore")
             yield
     finally:
