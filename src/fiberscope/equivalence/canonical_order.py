@@ -99,8 +99,11 @@ class Ordering:
         if not clear and not ambiguous:
             return False
         if mixes(group):
-            (self.baseless.discard if gauge(self.space, key, clear) else self.baseless.add)(key)
-            return True
+            if gauge(self.space, key, clear):
+                return True
+            if ambiguous:
+                self.baseless.add(key)
+            return ambiguous
         self._fix_signs(key)
         if group.mixing is not Mixing.permutation:
             return True
@@ -109,7 +112,7 @@ class Ordering:
         if ambiguous:
             features += [self._blurred(b, key) for b in usable if not self._clear(b, key)]
         if features:
-            self._sort(key, np.concatenate(features, axis=-1))
+            self._sort(key, np.concatenate([_unit(f) for f in features], axis=-1))
         return True
 
     def _clear(self, block: Block, key: int) -> bool:
@@ -249,10 +252,16 @@ class Ordering:
                 return
 
 
+def _unit(features: Array) -> Array:
+    """Divide by the largest entry, so that one tolerance fits all blocks."""
+    largest = np.abs(features).max(initial=0.0)
+    return features / largest if largest else features
+
+
 def rank_rows(rows: Array, classes: Array, tolerance: float) -> tuple[Array, Array]:
     """Sort rows inside their classes, column by column; return the order and the refined classes in that order.
 
-    Values of a column are cut into runs where the gap exceeds ``tolerance`` times the column's largest entry.
+    Values of a column are cut into runs where the gap exceeds ``tolerance`` (entries are at most 1 in size).
     Rows equal within the tolerance keep one class and are ordered by their exact entries.
     """
     order = np.argsort(classes, kind="stable")
@@ -263,8 +272,7 @@ def rank_rows(rows: Array, classes: Array, tolerance: float) -> tuple[Array, Arr
             break
         members = np.flatnonzero(tied)
         column = rows[order[members], j]
-        scale = np.abs(rows[:, j]).max(initial=0.0)
-        runs = _runs(column, tolerance * scale)
+        runs = _runs(column, tolerance)
         if runs.max(initial=0) == 0:
             continue
         sub = np.lexsort((runs, labels[members]))
