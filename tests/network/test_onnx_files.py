@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.network.onnx_models import TensorProto, helper, model, numpy_helper, onnx, oracle, perceptron, write
 
-from fiberscope.errors import LoadError, UnsupportedOperatorError, WeightError
+from fiberscope.errors import InputError, LoadError, UnsupportedOperatorError, WeightError
 from fiberscope.network import load
 
 RNG = np.random.default_rng(3)
@@ -89,6 +89,28 @@ def test_bfloat16_is_kept(tmp_path: Path) -> None:
     assert torch.equal(network.weights["W"], bits)
     network.replace({"W": bits * 2}).save(tmp_path / "b.onnx")
     assert torch.equal(load(tmp_path / "b.onnx").weights["W"], bits * 2)
+
+
+def test_the_module_of_a_file_can_be_traced_trained_and_moved(tmp_path: Path) -> None:
+    """Names with dots and slashes survive as parameter names; gradients flow; the module loads as a network again."""
+    made = perceptron(RNG)
+    made.graph.initializer[0].name = made.graph.node[0].input[1] = "block/0.weight"
+    network = load(write(made, tmp_path / "a.onnx"))
+    module = network.module()
+    assert set(module.state_dict()) == set(network.weights) == {"block/0.weight", "b1", "W2", "b2"}
+    module.load_state_dict(network.state_dict())
+    x = torch.randn(2, 4)
+    module(x).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
+    again = load(module, x)
+    assert again.parameters == network.parameters
+    torch.testing.assert_close(again.run(x), network.run(x))
+
+
+def test_unwritable_paths_are_named(tmp_path: Path) -> None:
+    network = load(write(perceptron(RNG), tmp_path / "a.onnx"))
+    with pytest.raises(InputError, match="nowhere"):
+        network.save(tmp_path / "nowhere" / "b.onnx")
 
 
 def test_initialisers_listed_as_inputs_are_not_inputs(tmp_path: Path) -> None:

@@ -257,8 +257,19 @@ class Network:
         return self.origin.module(self)
 
     def save(self, path: str | Path) -> None:
-        """Write in the format it came from: ``.onnx``, ``.pt2`` (also for a module) or ``.npz``."""
-        self.origin.save(self, Path(path))
+        """Write in the format it came from: ``.onnx``, ``.pt2`` (also for a module) or ``.npz``.
+
+        Unchanged networks are written byte for byte as they were read. Errors: :class:`InputError` when the path cannot
+        be written.
+        """
+        try:
+            self.origin.save(self, Path(path))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        """Itself: a network never changes."""
+        return self
 
     def neutral(self) -> dict[str, Any]:
         """The network as plain names, numbers and numpy arrays, for checkers that do not use torch."""

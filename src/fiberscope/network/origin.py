@@ -71,19 +71,28 @@ def attribute_name(module: nn.Module, name: str) -> str:
 class NetworkModule(nn.Module):
     """A network as an ``nn.Module``: its weights are parameters under their own names, any batch size runs.
 
-    Names may hold any character (ONNX allows all), so they are registered without torch's check for dots.
+    Names may hold any character (ONNX allows all); a dot opens a submodule, as ``load_state_dict`` expects.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        self.places: dict[str, tuple[nn.Module, str]] = {}
         for name, tensor in network.weights.items():
-            self._parameters[name] = nn.Parameter(tensor.clone(), requires_grad=tensor.is_floating_point())
+            *path, last = name.split(".")
+            holder: nn.Module = self
+            for part in path:
+                child = holder._modules.get(part)
+                if child is None:
+                    child = holder._modules[part] = nn.Module()
+                holder = child
+            holder._parameters[last] = nn.Parameter(tensor.clone())
+            self.places[name] = (holder, last)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The network's outputs; differentiable in its parameters."""
         network = self.network
-        weights: dict[str, Any] = dict(self._parameters)
+        weights: dict[str, Any] = {name: holder._parameters[last] for name, (holder, last) in self.places.items()}
         outputs = run_batch(network.program, lambda xs: network.interpret(xs, weights), network.prepare(inputs))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
