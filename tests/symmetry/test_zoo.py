@@ -78,6 +78,8 @@ def test_the_group_is_as_large_as_it_must_be(name: str):
     assert symmetries.axis >= case.axis, why
     for fact in case.spaces:
         assert any(fact.holds(space) for space in symmetries.spaces), f"no {fact} in {why}"
+    listed = {weight for space in symmetries.spaces for weight, _ in space.weights}
+    assert not listed & set(net.unused), "weights that the graph never reads are listed as symmetric"
     if symmetries.dimension > 0 or symmetries.log10_order > 0:
         assert any(changed(net, symmetries.random(seed=seed)(net)) for seed in range(8)), (
             "a group, but no element moves"

@@ -34,6 +34,9 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 class LlamaLike(nn.Module):
     """One layer: grouped queries (4 heads of 2, 2 key-value heads), rotary, RMS norms, SwiGLU, untied head."""
 
+    cosine: Tensor
+    sine: Tensor
+
     def __init__(self, *, cast: bool) -> None:
         super().__init__()
         self.table, self.head = nn.Embedding(VOCABULARY, D), nn.Linear(D, VOCABULARY, bias=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from .formula import formula
 L = nn.Linear
 
 
-def _attend(s: nn.Module, x: Tensor, heads: int, inner: int) -> Tensor:
+def _attend(s: Any, x: Tensor, heads: int, inner: int) -> Tensor:
     b, t, _ = x.shape
     q, k, v = (part(x).view(b, t, heads, inner).permute(0, 2, 1, 3) for part in (s.q, s.k, s.v))
     return s.o(((q @ k.transpose(2, 3)).softmax(-1) @ v).permute(0, 2, 1, 3).reshape(b, t, heads * inner))
@@ -351,7 +353,7 @@ formula(
 formula(
     "trap_norm_tokens_too",
     "layer norm over tokens and width",
-    lambda: {"a": L(3, 4), "n": nn.LayerNorm((5, 4)), "b": L(4, 2)},
+    lambda: {"a": L(3, 4), "n": nn.LayerNorm([5, 4]), "b": L(4, 2)},
     lambda s, x: s.b(s.n(s.a(x))),
     (2, 5, 3),
 )
@@ -414,4 +416,12 @@ formula(
     lambda: {"a": nn.Conv2d(2, 4, 3), "c": nn.ConvTranspose2d(4, 6, 2, stride=2, groups=2), "b": nn.Conv2d(6, 2, 1)},
     lambda s, x: s.b(torch.relu(s.c(torch.relu(s.a(x))))),
     (2, 2, 5, 5),
+)
+formula(
+    "trap_unused",
+    "weights that the graph never reads are no symmetric space: 4 relu units and nothing else",
+    lambda: {"a": L(3, 4), "b": L(4, 2), "spare": L(5, 6), "alone": (3, 3)},
+    lambda s, x: s.b(torch.relu(s.a(x))),
+    axis=4,
+    theory=4,
 )
