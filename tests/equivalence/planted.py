@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,46 @@ from fiberscope.equivalence.chain_activations import law
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
-ACTIVATIONS = (
-    "relu leaky_relu(0.1) abs square cube sign heaviside tanh erf softsign arctan sin hardtanh tanhshrink hardshrink "
-    "softshrink gaussian cos sigmoid hardsigmoid relu6 exp elu(1.0) selu celu(1.0) gelu gelu_tanh silu softplus hardswish mish "
-    "logsigmoid"
-).split()
+ACTIVATIONS = [
+    "relu",
+    "leaky_relu(0.1)",
+    "abs",
+    "square",
+    "cube",
+    "sign",
+    "heaviside",
+    "tanh",
+    "erf",
+    "softsign",
+    "arctan",
+    "sin",
+    "hardtanh",
+    "tanhshrink",
+    "hardshrink",
+    "softshrink",
+    "gaussian",
+    "cos",
+    "sigmoid",
+    "hardsigmoid",
+    "relu6",
+    "exp",
+    "elu(1.0)",
+    "selu",
+    "celu(1.0)",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "softplus",
+    "hardswish",
+    "mish",
+    "logsigmoid",
+]
 
 
 def random_layers(rng: np.random.Generator, widths: list[int], dtype: type = np.float32) -> Layers:
     """Weights of a random network, representable in ``dtype``."""
     layers = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         weight = rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)
         layers.append((rounded(weight, dtype), rounded(0.3 * rng.standard_normal(outputs), dtype)))
     return layers
@@ -31,9 +61,7 @@ def rounded(values: np.ndarray, dtype: type) -> np.ndarray:
     return values.astype(dtype).astype(np.float64)
 
 
-def member(
-    rng: np.random.Generator, layers: Layers, activation: str, scales: str, dtype: type = np.float32
-) -> Layers:
+def member(rng: np.random.Generator, layers: Layers, activation: str, scales: str, dtype: type = np.float32) -> Layers:
     """A random member of the orbit: permutations, allowed signs, and scales "one", "pow2" or "real"."""
     rule = law(activation)
     out: Layers = []

@@ -110,7 +110,9 @@ def test_redundant_units_are_seen_through(activation: str):
 
 def test_reduction_keeps_the_function_and_the_numbers_of_units():
     rng = np.random.default_rng(8)
-    layers = with_redundancy([(np.round(8 * w), np.round(4 * b)) for w, b in random_layers(rng, WIDTHS)], 0, rng, "relu")
+    layers = with_redundancy(
+        [(np.round(8 * w), np.round(4 * b)) for w, b in random_layers(rng, WIDTHS)], 0, rng, "relu"
+    )
     whole = chain(layers, "relu")
     reduction = reduce_chain(whole)
     x = rng.standard_normal((50, 4))

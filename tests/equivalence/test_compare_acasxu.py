@@ -15,7 +15,6 @@ from fiberscope.equivalence.compare import compare, verify
 from fiberscope.network import Network, load
 
 
-
 def names(folder: Path, kind: str) -> list[str]:
     return sorted(p.name for p in (folder / kind).glob("*.onnx"))
 

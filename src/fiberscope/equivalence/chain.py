@@ -67,6 +67,11 @@ class Chain:
         """Input size, hidden widths, output size."""
         return (self.layers[0].weight.shape[1], *(layer.weight.shape[0] for layer in self.layers))
 
+    @property
+    def exact_in_floats(self) -> bool:
+        """Whether every affine map holds stored numbers only, or float64 numbers that are exact."""
+        return all(layer.exact_in_floats for layer in self.layers)
+
     def floats(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Nearest float64 weights and biases of all layers (computed once)."""
         if "floats" not in self.memory:

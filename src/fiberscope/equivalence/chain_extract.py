@@ -107,6 +107,8 @@ class _Walk(Frame):
     def step(self, node: Any) -> Value:
         if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
             raise NotAChain(node.name)
+        if not isinstance(node.meta["val"], torch.Tensor):
+            raise NotAChain(f"{node.name}: several results")
         op = node.target.name().removeprefix("aten::").split(".")[0]
         arguments = [self.value(v) for v in node.args]
         if op != "sum":

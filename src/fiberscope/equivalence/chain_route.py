@@ -38,6 +38,12 @@ class ChainRelation:
         steps.append({"step": "compare-weights"})
         return steps, arrays
 
+    def plain(self) -> bool:
+        """A ReLU chain without reductions, every hidden layer wider than one: the commonest case."""
+        a, b = (r.chain for r in self.reductions)
+        simple = set(a.activations) <= {"relu"} and min(a.widths) > 1
+        return simple and not any(r.steps for r in self.reductions) and a.exact_in_floats and b.exact_in_floats
+
     def difference(self) -> Difference:
         """What separates the two reduced chains, in b's coordinates."""
         return difference(*(r.chain for r in self.reductions), self.matching, self.judgement)

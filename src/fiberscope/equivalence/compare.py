@@ -13,10 +13,11 @@ from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.chain import chain_of
 from fiberscope.equivalence.chain_route import ChainRelation, relate
 from fiberscope.equivalence.domain import Domain, domain_of
+from fiberscope.equivalence.rigorous import accepts, checker_source
 from fiberscope.equivalence.verdict import Verdict, Witness
 from fiberscope.equivalence.verify import verify
 from fiberscope.errors import InputError
-from fiberscope.numerics.tolerance import DEFAULT_ULP
+from fiberscope.numerics.tolerance import DEFAULT_ULP, MEANINGFUL_ULP
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -171,18 +172,28 @@ class _Comparison:
         if self.relation is None:
             return None
         judgement = self.relation.judgement
-        if math.isfinite(judgement.ulps):
+        if judgement.ulps < MEANINGFUL_ULP:
             self.backward = judgement.ulps
-        if judgement.exact:
-            steps, arrays = self.relation.steps()
-            proof = self.certify("equal", "exact", "chain", steps, arrays=arrays)
-            return self.verdict("equal", "exact", "chain", certificate=proof)
-        if not self.exact and judgement.ulps <= self.ulp:
-            steps, arrays = self.relation.steps()
-            most = math.ceil(judgement.ulps)
-            proof = self.certify("equal", "rounding", "chain", steps, arrays=arrays, max_ulp=most)
-            return self.verdict("equal", "rounding", "chain", certificate=proof)
-        return None
+        if not judgement.exact and (self.exact or not judgement.ulps <= self.ulp):
+            return None
+        strength = "exact" if judgement.exact else "rounding"
+        steps, arrays = self.relation.steps()
+        most = None if judgement.exact else math.ceil(judgement.ulps)
+        proof = self.certify("equal", strength, "chain", steps, arrays=arrays, max_ulp=most)
+        if not self.accepted(proof, plain=self.relation.plain() and self.from_files()):
+            return None
+        return self.verdict("equal", strength, "chain", certificate=proof)
+
+    def from_files(self) -> bool:
+        """Whether both networks are as read from an ONNX file or an array file."""
+        return all(net.format in ("onnx", "npz") and isinstance(checker_source(net), str) for net in (self.a, self.b))
+
+    def accepted(self, proof: Certificate, *, plain: bool) -> bool:
+        """Whether the checker takes the proof (not asked for plain ReLU chains from files, which it always reads)."""
+        reason = None if plain else accepts(proof, self.a, self.b)
+        if reason is not None:
+            self.tried.append(f"a match of the weights that the checker does not accept ({reason})")
+        return reason is None
 
     def graph(self) -> Verdict | None:
         """The isomorphism of general graphs, where the symmetry layer offers one."""
@@ -195,7 +206,7 @@ class _Comparison:
         if found is None:
             return None
         error = float(found.backward_error_ulp)
-        if math.isfinite(error):
+        if error < MEANINGFUL_ULP:
             self.backward = error if self.backward is None else min(error, self.backward)
         if not found.exact and (self.exact or not error <= self.ulp):
             return None
@@ -203,6 +214,8 @@ class _Comparison:
         steps, arrays = found.steps()
         most = None if found.exact else math.ceil(error)
         proof = self.certify("equal", strength, "graph", steps, arrays=arrays, max_ulp=most)
+        if not self.accepted(proof, plain=False):
+            return None
         return self.verdict("equal", strength, "graph", certificate=proof, backward_error_ulp=error)
 
     # -- different --------------------------------------------------------------------------------------------------
@@ -246,7 +259,6 @@ class _Comparison:
         if chain_a is None or chain_b is None or difference_bound is None:
             self.tried.append("no bound for networks that are not chains")
             return None, None
-        from fiberscope.equivalence.rigorous import checker_source
         from fiberscope.equivalence.splitting import split
 
         try:

@@ -82,7 +82,7 @@ def _torch_gradient(a: Network, b: Network, x: np.ndarray) -> np.ndarray:
                 part = torch.cat([part, part[-1:].expand(batch - count, -1)])
             inputs, at = [], 0
             for spec in net.inputs:
-                piece = part[:, at : at + spec.size].reshape(spec.shape)
+                piece = part[:, at : at + spec.size].reshape(spec.shape).contiguous()
                 inputs.append(piece if spec.dtype.is_floating_point else piece.detach().round().to(spec.dtype))
                 at += spec.size
             out = net.interpret(inputs, net.weights, dtype=torch.float64)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from fiberscope.equivalence.certificate import Certificate
     from fiberscope.network import Network
+
+
+class NoEnclosure(Exception):
+    """The checker cannot enclose the outputs of a network at a point."""
 
 
 def neutral(net: Network) -> dict[str, Any]:
@@ -17,9 +22,7 @@ def neutral(net: Network) -> dict[str, Any]:
     if "neutral" not in memory:
         form = net.neutral()
         # the name of an input is the name its tensor has in the graph, whatever the file calls it
-        form["inputs"] = [
-            {**entry, "name": name} for entry, name in zip(form["inputs"], net.input_names, strict=True)
-        ]
+        form["inputs"] = [{**entry, "name": name} for entry, name in zip(form["inputs"], net.input_names, strict=True)]
         memory["neutral"] = form
     return memory["neutral"]
 
@@ -41,20 +44,28 @@ def checker_model(net: Network) -> Any:
     return memory["model"]
 
 
-def enclose_outputs(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(mid, rad)`` of the flat outputs at the flat input ``x``, or None where no enclosure is available.
+def enclose_outputs(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(mid, rad)`` of the flat outputs at the flat input ``x``.
 
     Every stored float counts as the dyadic rational that it is; the checker's own evaluation is used, so a gap
-    stated from it is one that the checker will find again.
+    stated from it is one that the checker will find again. Errors: NoEnclosure with the checker's reason.
     """
     import fiberscope_verify
 
-    evaluate = getattr(fiberscope_verify, "evaluate", None)
-    if evaluate is None:
-        return None
     try:
-        mid, rad = evaluate(checker_model(net), [float(v) for v in x])
-    except (fiberscope_verify.Reject, fiberscope_verify.Trouble):
-        return None
+        mid, rad = fiberscope_verify.evaluate(checker_model(net), [float(v) for v in x])
+    except (fiberscope_verify.Reject, fiberscope_verify.Trouble) as reason:
+        raise NoEnclosure(str(reason)) from reason
     mid, rad = np.asarray(mid, dtype=np.float64), np.asarray(rad, dtype=np.float64)
     return mid.reshape(-1), rad.reshape(-1)
+
+
+def accepts(certificate: Certificate, a: Network, b: Network) -> str | None:
+    """None when the checker accepts the certificate about these two networks, else its reason."""
+    import fiberscope_verify
+
+    try:
+        report = fiberscope_verify.verify(certificate.to_bytes(), checker_model(a), checker_model(b))
+    except (fiberscope_verify.Reject, fiberscope_verify.Trouble) as reason:
+        return str(reason)
+    return None if report.valid else str(report.reason)

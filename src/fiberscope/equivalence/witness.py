@@ -16,6 +16,7 @@ from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.difference import Difference, Unit
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.pair import Pair, pull
+from fiberscope.equivalence.rigorous import NoEnclosure, enclose_outputs
 from fiberscope.equivalence.verdict import Witness
 
 
@@ -50,7 +51,9 @@ def ascend(
     return x, best
 
 
-def switch_on(chain: Chain, units: tuple[Unit, ...], domain: Domain, rng: np.random.Generator, count: int) -> np.ndarray:
+def switch_on(
+    chain: Chain, units: tuple[Unit, ...], domain: Domain, rng: np.random.Generator, count: int
+) -> np.ndarray:
     """Points of the domain that drive the lowest pre-activation of some hidden units up."""
     lengths = [float(np.linalg.norm(chain.floats()[l][0][unit])) or 1.0 for l, unit in units]
 
@@ -99,7 +102,7 @@ def search(
     """The best witness found, or None; stops early once a rigorous gap exceeds ``above`` (the tolerance asked)."""
     found: Witness | None = None
     domain = pair.domain
-    judge = _Judge(pair)
+    judge = _Judge(pair, tried)
 
     def consider(x: np.ndarray, gap: np.ndarray, noise: np.ndarray, most: int) -> bool:
         nonlocal found
@@ -186,17 +189,18 @@ def search(
 class _Judge:
     """Rigorous evaluation of candidates."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, tried: list[str]) -> None:
         self.pair = pair
-        self.models: list[object] | None = None
+        self.tried = tried
 
     def __call__(self, x: np.ndarray) -> Witness | None:
-        from fiberscope.equivalence.rigorous import enclose_outputs
-
-        of_a, of_b = enclose_outputs(self.pair.a, x), enclose_outputs(self.pair.b, x)
-        if of_a is None or of_b is None:
+        try:
+            (mid_a, rad_a), (mid_b, rad_b) = enclose_outputs(self.pair.a, x), enclose_outputs(self.pair.b, x)
+        except NoEnclosure as reason:
+            note = f"no rigorous evaluation ({reason})"
+            if note not in self.tried:
+                self.tried.append(note)
             return None
-        (mid_a, rad_a), (mid_b, rad_b) = of_a, of_b
         with np.errstate(invalid="ignore", over="ignore"):
             lower = np.abs(mid_a - mid_b) * (1.0 - 2.0**-50) - (rad_a + rad_b) * (1.0 + 2.0**-50)
         lower = np.where(np.isfinite(lower), lower, 0.0)

@@ -9,6 +9,9 @@ from __future__ import annotations
 DEFAULT_ULP = 8
 """Largest backward error per weight, in units in its last place, that strength "rounding" accepts by default."""
 
+MEANINGFUL_ULP = 2.0**20
+"""A backward error beyond this is no rounding of anything and is not reported."""
+
 SCALE_SNAP_ULP = 4
 """A measured unit scale this close to a power of two (in ulps of the stored dtype) is also tried as that power."""
 
