@@ -13,6 +13,7 @@ from . import (
     transformers_by_hand,
     traps_axes,
     traps_elementwise,
+    traps_reuse,
 )
 from .case import ZOO, Case, Inputs, SpaceFact, make_generic
 
@@ -34,4 +35,5 @@ __all__ = [
     "transformers_by_hand",
     "traps_axes",
     "traps_elementwise",
+    "traps_reuse",
 ]

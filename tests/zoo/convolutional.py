@@ -292,8 +292,8 @@ def depthwise_linear() -> tuple[nn.Module, Inputs]:
     return layers, _image()
 
 
-# A depthwise multiplier of 2: output channel = channel x 2, relu behind it.
-@zoo("depthwise_multiplier", 3 + 6, theory=9, spaces=(SpaceFact(3),), source="each channel owns two outputs")
+# A depthwise multiplier of 2: output channel = channel x 2, relu behind it. The floor counts products of scales.
+@zoo("depthwise_multiplier", 6, theory=9, spaces=(SpaceFact(3),), source="each channel owns two outputs")
 def depthwise_multiplier() -> tuple[nn.Module, Inputs]:
     layers = [nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 6, 3, groups=3), nn.ReLU(), nn.Conv2d(6, 2, 1)]
     return nn.Sequential(*layers), _image()

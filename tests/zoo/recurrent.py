@@ -30,8 +30,8 @@ class HandLstm(nn.Module):
     0,
     theory=0,
     total=16,
-    spaces=(SpaceFact(4, scaling="sign"),),
-    source="LSTM: sign per unit; two biases added",
+    spaces=(SpaceFact(4),),
+    source="LSTM: a sign per unit too; two biases added",
 )
 def lstm_by_hand() -> tuple[nn.Module, Inputs]:
     return HandLstm(), (torch.randn(2, 3, 3),)
