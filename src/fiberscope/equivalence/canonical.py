@@ -29,9 +29,9 @@ MIXED_ORDER_FLOOR = 1e-7
 def canonicalize(net: Network) -> Network:
     """Return the canonical equivalent of a network: the same for every member of its orbit.
 
-    Scales are divided out by the largest written entry, signs fixed by the largest entry, units sorted by what
-    they write, mixing spaces brought to echelon form. Idempotent; copies by permutations, signs and powers of two
-    give equal bits, other scales and mixings agree up to rounding. Weights keep their dtype.
+    Shiftable biases become zero, scales are divided out by the largest written entry, signs fixed by the largest
+    entry, units sorted by what they write, mixing spaces brought to echelon form. Idempotent; copies by permutations,
+    signs and powers of two give equal bits, other scales and mixings agree up to rounding. Weights keep their dtype.
 
     >>> import torch, fiberscope.network as fn
     >>> net = fn.load(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval(),
@@ -52,11 +52,18 @@ def canonical_form(net: Network, sym: Symmetries | None = None) -> Workspace:
     """Return the workspace that holds the canonical weights in float64."""
     sym = symmetries(net) if sym is None else sym
     space = Workspace(sym, {n: to_array(net.weights[n]) for n in sym.layouts})
+    remove_shifts(space)
     normalise_scales(space)
     round_to_stored(space, net)
     floor = MIXED_ORDER_FLOOR if any(mixes(g) for g in sym.groups.values()) else ORDER_FLOOR
     Ordering(space, max(order_tolerance(net), floor)).run()
     return space
+
+
+def remove_shifts(space: Workspace) -> None:
+    """Bring every bias that may be shifted to zero; what absorbs it follows."""
+    for shift in space.symmetries.shifts:
+        shift.apply(space.weights, -space.weights[shift.bias][shift.entries])
 
 
 def round_to_stored(space: Workspace, net: Network) -> None:

@@ -72,7 +72,7 @@ class Ordering:
         progress = True
         while progress:
             progress = False
-            for key, group in self.groups.items():
+            for key in self.groups:
                 if key in self.open or not self.unsigned[key].any():
                     continue
                 before = int(self.unsigned[key].sum())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.equivalence.canonical import canonical_form
+from fiberscope.equivalence.canonical import canonical_form, remove_shifts
 from fiberscope.equivalence.canonical_scale import normalise_scales
 from fiberscope.errors import InputError
 from fiberscope.symmetry.action import primal
@@ -96,6 +96,7 @@ def _text(net: Network, sym: Symmetries) -> str:
 
 def _sketch(net: Network, sym: Symmetries) -> tuple[float, ...]:
     space = Workspace(sym, {n: to_array(net.weights[n]) for n in sym.layouts})
+    remove_shifts(space)
     normalise_scales(space)
     mixed = {n for k, g in sym.groups.items() if mixes(g) for n in space.homes[k]}
     out: list[float] = []

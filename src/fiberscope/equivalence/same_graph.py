@@ -74,7 +74,11 @@ def _same(x: Any, y: Any, image: dict[str, torch.fx.Node]) -> bool:
     if isinstance(x, torch.fx.Node):
         return isinstance(y, torch.fx.Node) and image.get(x.name) is y
     if isinstance(x, (list, tuple)):
-        return isinstance(y, (list, tuple)) and len(x) == len(y) and all(_same(p, q, image) for p, q in zip(x, y, strict=True))
+        return (
+            isinstance(y, (list, tuple))
+            and len(x) == len(y)
+            and all(_same(p, q, image) for p, q in zip(x, y, strict=True))
+        )
     if isinstance(x, dict):
         return isinstance(y, dict) and x.keys() == y.keys() and all(_same(x[k], y[k], image) for k in x)
     return type(x) is type(y) and x == y

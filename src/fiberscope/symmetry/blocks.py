@@ -74,7 +74,9 @@ class Workspace:
         if self.element is not None:
             step = self.symmetries.identity()
             neutral = step.parts[key]
-            full = Part(*(new if new is not None else old for new, old in zip(_fields(part), _fields(neutral), strict=True)))
+            full = Part(
+                *(new if new is not None else old for new, old in zip(_fields(part), _fields(neutral), strict=True))
+            )
             self.element = replace(step, parts={**step.parts, key: full}) @ self.element
 
     def rescale(self, key: int, mode: int, magnitude: Array) -> None:

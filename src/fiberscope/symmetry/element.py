@@ -43,6 +43,7 @@ class Element:
 
     symmetries: Symmetries = field(repr=False)
     parts: Mapping[int, Part] = field(repr=False)
+    amounts: tuple[Array, ...] = field(default=(), repr=False)
     seed: int | None = None
 
     def act(self, weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -53,7 +54,20 @@ class Element:
             touched = layout is not None and name in self.symmetries.touched
             array = np.asarray(value, dtype=np.float64)
             out[name] = act_on(array, layout, self.symmetries.groups, self.parts) if touched and layout else array
+        for shift, amount in zip(self.symmetries.shifts, self.amounts, strict=False):
+            if shift.bias in out:
+                shift.apply(out, amount)
         return out
+
+    def _carried(self, amounts: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Move shifts as the biases that they belong to are moved."""
+        moved = []
+        for shift, amount in zip(self.symmetries.shifts, amounts, strict=False):
+            layout = self.symmetries.layouts[shift.bias]
+            whole = np.zeros(tuple(a.size for a in layout))
+            whole[shift.entries] = amount
+            moved.append(act_on(whole, layout, self.symmetries.groups, self.parts)[shift.entries])
+        return tuple(moved)
 
     def __call__(self, net: Network) -> Network:
         """Return the network with transformed weights, in their stored dtype."""
@@ -74,13 +88,16 @@ class Element:
                 continue
             g, h = self.parts[key], other.parts[key]
             where = index_of(group, groups, self.parts)
+            copy = tuple(w[..., 0] for w in where[:-1])
             made[key] = Part(
                 source=None if g.source is None or h.source is None else h.source[where],
                 log=None if g.log is None or h.log is None else g.log * h.log[:, *where],
                 sign=None if g.sign is None or h.sign is None else g.sign * h.sign[:, *where],
-                matrix=None if g.matrix is None or h.matrix is None else g.matrix @ h.matrix[tuple(w[..., 0] for w in where[:-1])],
+                matrix=None if g.matrix is None or h.matrix is None else g.matrix @ h.matrix[copy],
             )
-        return Element(self.symmetries, made)
+        carried = self._carried(other.amounts) or tuple(np.zeros_like(t) for t in self.amounts)
+        amounts = tuple(t + s for t, s in zip(self.amounts, carried, strict=True)) if self.amounts else carried
+        return Element(self.symmetries, made, amounts)
 
     def inverse(self) -> Element:
         """Return the element that undoes this one."""
@@ -106,7 +123,8 @@ class Element:
                 matrix = np.empty_like(g.matrix)
                 matrix[tuple(w[..., 0] for w in where[:-1])] = np.linalg.inv(g.matrix)
             made[key] = Part(source, log, sign, matrix)
-        return Element(self.symmetries, made)
+        back = Element(self.symmetries, made)
+        return Element(self.symmetries, made, tuple(-t for t in back._carried(self.amounts)))
 
     def __repr__(self) -> str:
         moved = len(self.parts)

@@ -110,7 +110,7 @@ def _call(inf: Inference, node: torch.fx.Node) -> None:
 def _other_overload(node: torch.fx.Node) -> bool:
     """Ops that write into their input or to an out= buffer are not understood."""
     overload = getattr(node.target, "_overloadname", "")
-    return "out" in overload or op_name(node).endswith("_") and not op_name(node).startswith("_")
+    return "out" in overload or (op_name(node).endswith("_") and not op_name(node).startswith("_"))
 
 
 def _val_shape(node: torch.fx.Node) -> tuple[int, ...]:

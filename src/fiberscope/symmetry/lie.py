@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.symmetry.action import walk, aligned, mode_exponents, multiply_axis, order_of, primal
+from fiberscope.symmetry.action import aligned, mode_exponents, multiply_axis, order_of, primal, walk
 from fiberscope.symmetry.axes import Axis, Leaf
 from fiberscope.symmetry.groups import Mixing
 
@@ -22,7 +22,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Generator:
-    """One basis direction: unit ``unit`` of one copy of one space under one mode, or a matrix entry (i, j)."""
+    """One basis direction: a unit (i, i) of one copy of one space under one mode, or a matrix entry (i, j).
+
+    A negative ``atom`` means a shift of biases, number -1 - atom, at entry i.
+    """
 
     atom: int
     copy: tuple[int, ...]
@@ -54,11 +57,17 @@ class LieAlgebra:
                         for i in range(n):
                             yield Generator(key, copy, mode, (i, i))
 
+        for k, shift in enumerate(self.symmetries.shifts):
+            for i in range(shift.dimension):
+                yield Generator(-1 - k, (), None, (i, i))
+
     def __len__(self) -> int:
         return sum(1 for _ in self.generators())
 
     def tangent(self, generator: Generator, weights: Mapping[str, Array]) -> dict[str, Array]:
         """Return the direction in which the weights move, for the weights that move."""
+        if generator.atom < 0:
+            return self._shifted(-1 - generator.atom, generator.entry[0], weights)
         groups = self.symmetries.groups
         group = groups[generator.atom]
         out: dict[str, Array] = {}
@@ -67,6 +76,17 @@ class LieAlgebra:
             axes = list(self.symmetries.layouts[name])
             out[name] = walk(tensor, axes, groups, lambda t, leaves: _derive(t, leaves, groups, generator))
         return out
+
+    def _shifted(self, number: int, entry: int, weights: Mapping[str, Array]) -> dict[str, Array]:
+        """The direction of one shift: it does not depend on the bias, only on the weight that reads it."""
+        shift = self.symmetries.shifts[number]
+        names = {shift.bias} | ({shift.absorbed_by[0], shift.absorbed_by[2]} if shift.absorbed_by else set())
+        still = {n: np.array(weights[n], dtype=np.float64) for n in names}
+        moved = dict(still)
+        amount = np.zeros(shift.dimension)
+        amount[entry] = 1.0
+        shift.apply(moved, amount)
+        return {n: moved[n] - still[n] for n in names if (moved[n] != still[n]).any()}
 
     def matrix(self, weights: Mapping[str, Array]) -> Array:
         """Return all tangent vectors as rows of a dense (generators x weight entries) matrix, for small models."""

@@ -110,10 +110,23 @@ def _zero(group: Group, written: list[Array]) -> Array:
     return _constant(written) & silent
 
 
-_ZERO_AT_ZERO = frozenset(
-    "identity leaky_relu prelu abs square cube sign tanh erf softsign arctan sin hardtanh tanhshrink hardshrink "
-    "softshrink relu6 elu selu celu gelu gelu_tanh silu hardswish mish".split()
+_SMOOTH_AT_ZERO = (
+    "tanh",
+    "erf",
+    "softsign",
+    "arctan",
+    "sin",
+    "tanhshrink",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "mish",
 )
+_BROKEN_AT_ZERO = ("leaky_relu", "prelu", "abs", "sign", "hardtanh", "hardshrink", "softshrink", "relu6", "hardswish")
+_ZERO_AT_ZERO = frozenset((*_SMOOTH_AT_ZERO, *_BROKEN_AT_ZERO, "identity", "square", "cube", "gelu_tanh"))
+"""Activations with rho(0) = 0."""
 
 
 def _duplicates(group: Group, written: list[Array], alive: Array) -> list[int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiberscope.symmetry.attention_shifts import Shift, attention_shifts
 from fiberscope.symmetry.axes import INPUT, PIXEL, resolve
 from fiberscope.symmetry.element import Element, identity_part, random_part
 from fiberscope.symmetry.groups import Mixing
@@ -36,6 +37,7 @@ class Symmetries:
     groups: Mapping[int, Group] = field(repr=False)
     layouts: Mapping[str, Layout] = field(repr=False)
     touched: frozenset[str] = field(repr=False)
+    shifts: tuple[Shift, ...] = field(default=(), repr=False)
 
     @property
     def axis(self) -> int:
@@ -44,13 +46,13 @@ class Symmetries:
 
     @property
     def translation(self) -> int:
-        """Dimension of the translations that readers absorb."""
-        return 0
+        """Dimension of the translations that readers absorb (a value bias into an output bias)."""
+        return sum(s.dimension for s in self.shifts if s.kind == "translation")
 
     @property
     def invisible(self) -> int:
-        """Dimension of the directions that no reader sees."""
-        return 0
+        """Dimension of the directions that no reader sees (a key bias under a softmax)."""
+        return sum(s.dimension for s in self.shifts if s.kind == "invisible")
 
     @property
     def dimension(self) -> int:
@@ -69,7 +71,7 @@ class Symmetries:
     def random(self, seed: int = 0, *, power_of_two: bool = False, spread: float = 1.0) -> Element:
         """Draw an element: uniform permutations and signs, scales exp(uniform(-spread, spread)).
 
-        ``power_of_two`` draws scales from the powers of two, so that the copy is exact in floating point.
+        ``power_of_two`` draws scales from the powers of two and no shifts, so that the copy is exact in floating point.
         """
         rng = np.random.default_rng(seed)
         parts = {
@@ -77,7 +79,8 @@ class Symmetries:
             for k, g in sorted(self.groups.items())
             if not g.trivial
         }
-        return Element(self, parts, seed)
+        amounts = tuple(rng.normal(scale=spread, size=s.dimension) for s in self.shifts)
+        return Element(self, parts, () if power_of_two else amounts, seed)
 
     def lie_algebra(self) -> LieAlgebra:
         """Return the tangent directions of the group in weight space."""
@@ -112,7 +115,13 @@ def symmetries(net: Network) -> Symmetries:
     layouts = {name: tuple(resolve(a) for a in t.axes) for name, t in weights.items()}
     spaces = _spaces(groups, layouts)
     touched = frozenset(name for g in groups.values() if not g.trivial for name, _, _ in g.occurrences)
-    return Symmetries(net.name, spaces, tuple(inferred.frozen_ops), groups, layouts, touched)
+    shifts = attention_shifts(net, inferred, layouts)
+    moved = (
+        touched
+        | {s.bias for s in shifts}
+        | {n for s in shifts if s.absorbed_by for n in (s.absorbed_by[0], s.absorbed_by[2])}
+    )
+    return Symmetries(net.name, spaces, tuple(inferred.frozen_ops), groups, layouts, moved, shifts)
 
 
 def _spaces(groups: Mapping[int, Group], layouts: Mapping[str, Layout]) -> tuple[Space, ...]:

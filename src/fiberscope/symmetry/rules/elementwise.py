@@ -202,15 +202,15 @@ def _is_node(value: object) -> bool:
 
 
 RULES: dict[str, Callable[[Inference, Any], Any]] = {
-    **{n: scalar_linear for n in ("neg", "alias", "clone", "detach", "contiguous", "lift_fresh_copy", "positive")},
+    **dict.fromkeys(("neg", "alias", "clone", "detach", "contiguous", "lift_fresh_copy", "positive"), scalar_linear),
     **{n: named(n) for n in ("relu", "leaky_relu", "tanh", "sigmoid", "erf", "sin", "cos", "abs", "sign", "exp")},
     **{n: named(n) for n in ("elu", "selu", "celu", "silu", "softplus", "mish")},
-    **{n: add for n in ("add", "sub", "rsub")},
-    **{n: compare for n in ("gt", "lt", "ge", "le", "eq", "ne")},
-    **{n: blunt for n in ("expm1", "log", "log1p", "log2", "floor", "ceil", "round", "sinh", "cosh", "tan")},
-    **{n: blunt for n in ("logical_not", "logical_and", "logical_or", "bitwise_and", "bitwise_or", "bitwise_not")},
-    **{n: blunt for n in ("isnan", "isinf", "remainder", "fmod", "threshold", "logical_xor")},
-    **{n: extremum for n in ("maximum", "minimum", "fmax", "fmin")},
+    **dict.fromkeys(("add", "sub", "rsub"), add),
+    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne"), compare),
+    **dict.fromkeys(("expm1", "log", "log1p", "log2", "floor", "ceil", "round", "sinh", "cosh", "tan"), blunt),
+    **dict.fromkeys(("logical_not", "logical_and", "logical_or", "bitwise_and", "bitwise_or", "bitwise_not"), blunt),
+    **dict.fromkeys(("isnan", "isinf", "remainder", "fmod", "threshold", "logical_xor"), blunt),
+    **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), extremum),
     "atan": named("arctan"),
     "asinh": power_law(None, "odd"),
     "atanh": power_law(None, "odd"),

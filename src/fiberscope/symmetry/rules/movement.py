@@ -177,9 +177,7 @@ def squeeze(inf: Inference, node: Node) -> Value:
     value = inf.env[node.args[0].name]  # type: ignore[union-attr]
     if isinstance(value, Stacked) and value.dim not in drop:
         inner = {d - (d > value.dim) for d in drop}
-        items = tuple(
-            Typed(tuple(a for i, a in enumerate(t.axes) if i not in inner), t.constant) for t in value.items
-        )
+        items = tuple(Typed(tuple(a for i, a in enumerate(t.axes) if i not in inner), t.constant) for t in value.items)
         return Stacked(value.dim - sum(d < value.dim for d in drop), items)
     x = inf.typed(node.args[0])
     kept = _shape(node)
@@ -383,8 +381,8 @@ def repeat(inf: Inference, node: Node, x: Typed) -> Typed:
 
 
 RULES: dict[str, Callable[[Inference, Any], Any]] = {
-    **{n: view for n in ("view", "reshape", "_unsafe_view", "flatten")},
-    **{n: same for n in ("alias", "clone", "detach", "contiguous", "lift_fresh_copy")},
+    **dict.fromkeys(("view", "reshape", "_unsafe_view", "flatten"), view),
+    **dict.fromkeys(("alias", "clone", "detach", "contiguous", "lift_fresh_copy"), same),
     "permute": permute,
     "transpose": transpose,
     "t": transpose,

@@ -157,5 +157,5 @@ RULES: dict[str, Callable[[Inference, Any], Any]] = {
     "any": blunt_reduction,
     "all": blunt_reduction,
     "linalg_vector_norm": vector_norm,
-    **{n: full for n in ("full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor")},
+    **dict.fromkeys(("full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor"), full),
 }
