@@ -13,39 +13,11 @@ from fiberscope.equivalence.chain_activations import law
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
 ACTIVATIONS = [
-    "relu",
-    "leaky_relu(0.1)",
-    "abs",
-    "square",
-    "cube",
-    "sign",
-    "heaviside",
-    "tanh",
-    "erf",
-    "softsign",
-    "arctan",
-    "sin",
-    "hardtanh",
-    "tanhshrink",
-    "hardshrink",
-    "softshrink",
-    "gaussian",
-    "cos",
-    "sigmoid",
-    "hardsigmoid",
-    "relu6",
-    "exp",
-    "elu(1.0)",
-    "selu",
-    "celu(1.0)",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "softplus",
-    "hardswish",
-    "mish",
+    "relu", "leaky_relu(0.1)", "abs", "square", "cube", "sign", "heaviside", "tanh", "erf", "softsign", "arctan",
+    "sin", "hardtanh", "tanhshrink", "hardshrink", "softshrink", "gaussian", "cos", "sigmoid", "hardsigmoid",
+    "relu6", "exp", "elu(1.0)", "selu", "celu(1.0)", "gelu", "gelu_tanh", "silu", "softplus", "hardswish", "mish",
     "logsigmoid",
-]
+]  # fmt: skip
 
 
 def random_layers(rng: np.random.Generator, widths: list[int], dtype: type = np.float32) -> Layers:
@@ -109,5 +81,6 @@ def save(path: Path, layers: Layers, activation: str, dtype: type = np.float32) 
     """Write the plain-MLP form."""
     arrays = {f"W{l}": w.astype(dtype) for l, (w, _) in enumerate(layers, start=1)}
     arrays |= {f"b{l}": b.astype(dtype) for l, (_, b) in enumerate(layers, start=1)}
-    np.savez(path, activation=np.array(activation), **arrays)
+    arrays["activation"] = np.array(activation)
+    np.savez(path, allow_pickle=False, **arrays)
     return path

@@ -118,6 +118,7 @@ def test_a_unit_that_wakes_on_a_small_region_only(network):
     assert np.abs(a.run_flat(x) - c.run_flat(x)).max() == 0
     verdict = compare(a, c, box=box)
     assert verdict.answer == "different", repr(verdict)
+    assert verdict.witness is not None
     assert all(-1 <= v <= 1 for v in verdict.witness.input)
     proved(verdict, a, c)
     asleep = compare(a, c, box=(-0.5, 0.5), budget_seconds=2)
@@ -135,10 +136,12 @@ def test_tolerance_separates_the_answers(network):
     x, y = network(layers), network(b)
     strict = compare(x, y, box=(-1, 1))
     assert strict.answer == "different"
+    assert strict.witness is not None
     gap = strict.witness.gap
     assert compare(x, y, box=(-1, 1), tol=gap / 2).answer == "different"
     loose = compare(x, y, box=(-1, 1), tol=2.0 * gap + 1e-3, budget_seconds=30)
     assert (loose.answer, loose.strength, loose.method) == ("equal", "bound", "bound"), repr(loose)
+    assert loose.error_bound is not None
     assert gap <= loose.error_bound <= 2.0 * gap + 1e-3
     proved(loose, x, y)
     assert compare(x, y, box=(-1, 1), tol=2.0 * gap + 1e-3, exact=True).answer == "different"

@@ -46,7 +46,8 @@ class ChainRelation:
 
     def difference(self) -> Difference:
         """What separates the two reduced chains, in b's coordinates."""
-        return difference(*(r.chain for r in self.reductions), self.matching, self.judgement)
+        a, b = (r.chain for r in self.reductions)
+        return difference(a, b, self.matching, self.judgement)
 
 
 def relate(a: Chain, b: Chain, ulp: float) -> ChainRelation | None:

@@ -103,6 +103,7 @@ class _Comparison:
         self.tried: list[str] = []
         self.backward: float | None = None
         self.relation: ChainRelation | None = None
+        self.refused = False  # a match up to rounding was found that the checker does not read
 
     # -- the order of the ways --------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class _Comparison:
             return verdict
         witness = self.witness()
         accepted = 0.0 if self.exact or self.tol is None else self.tol
-        if witness is not None and witness.gap > accepted:
+        if witness is not None and witness.gap > accepted and not self.refused:
             return self.different(witness)
         bound: float | None = None
         if self.tol is not None and not self.exact:
@@ -193,6 +194,7 @@ class _Comparison:
         reason = None if plain else accepts(proof, self.a, self.b)
         if reason is not None:
             self.tried.append(f"a match of the weights that the checker does not accept ({reason})")
+            self.refused = self.refused or proof.document["strength"] == "rounding"
         return reason is None
 
     def graph(self) -> Verdict | None:
