@@ -53,6 +53,9 @@ def _placeholder(
     name = node.name
     if name in net.weight_of:
         weight = net.weight_of[name]
+        if not node.users and weight not in weights:
+            inf.env[name] = fixed(tuple(net.weights[weight].shape), constant=True)
+            return
         if weight not in weights:
             shape = tuple(net.weights[weight].shape)
             weights[weight] = Typed(tuple(inf.facts.fresh(int(n)) for n in shape))

@@ -15,6 +15,7 @@ from fiberscope.symmetry.element import Element, identity_part, random_part
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.infer import infer
 from fiberscope.symmetry.layout import Layout, columns
+from fiberscope.symmetry.orbit import axis_dimension
 from fiberscope.symmetry.solve import Group, solve
 from fiberscope.symmetry.space import Space, scaling_of
 
@@ -38,11 +39,14 @@ class Symmetries:
     layouts: Mapping[str, Layout] = field(repr=False)
     touched: frozenset[str] = field(repr=False)
     shifts: tuple[Shift, ...] = field(default=(), repr=False)
+    memory: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def axis(self) -> int:
-        """Dimension of the part that acts through axes of hidden spaces."""
-        return sum(s.dimension for s in self.spaces)
+        """Dimension of the part that acts through axes of hidden spaces (of the orbit, at generic weights)."""
+        if "axis" not in self.memory:
+            self.memory["axis"] = axis_dimension(self)
+        return self.memory["axis"]
 
     @property
     def translation(self) -> int:
@@ -113,7 +117,7 @@ def symmetries(net: Network) -> Symmetries:
     inferred, weights = infer(net)
     groups = solve(inferred, weights)
     layouts = {name: tuple(resolve(a) for a in t.axes) for name, t in weights.items()}
-    spaces = _spaces(groups, layouts)
+    spaces = _spaces(groups, layouts, tuple(f"{op} at node {node}" for op, node in inferred.frozen_ops))
     touched = frozenset(name for g in groups.values() if not g.trivial for name, _, _ in g.occurrences)
     shifts = attention_shifts(net, inferred, layouts)
     moved = (
@@ -124,9 +128,11 @@ def symmetries(net: Network) -> Symmetries:
     return Symmetries(net.name, spaces, tuple(inferred.frozen_ops), groups, layouts, moved, shifts)
 
 
-def _spaces(groups: Mapping[int, Group], layouts: Mapping[str, Layout]) -> tuple[Space, ...]:
+def _spaces(
+    groups: Mapping[int, Group], layouts: Mapping[str, Layout], unknown: tuple[str, ...]
+) -> tuple[Space, ...]:
     order = {name: i for i, name in enumerate(layouts)}
-    listed = [g for g in groups.values() if not g.trivial or _worth_naming(g)]
+    listed = [g for g in groups.values() if not g.trivial or _worth_naming(g, unknown)]
     listed.sort(key=lambda g: (min(order[n] for n, _, _ in g.occurrences), g.atom.id))
     names = {g.atom.id: f"s{i}" for i, g in enumerate(listed)}
     out: list[Space] = []
@@ -135,8 +141,10 @@ def _spaces(groups: Mapping[int, Group], layouts: Mapping[str, Layout]) -> tuple
     return tuple(out)
 
 
-def _worth_naming(group: Group) -> bool:
-    """A frozen hidden space: read and written by weights, and neither an input nor a set of pixels."""
+def _worth_naming(group: Group, unknown: tuple[str, ...]) -> bool:
+    """A frozen hidden space: by an op that is not understood, or read and written by weights and no input or pixels."""
+    if group.atom.frozen_by in unknown and group.atom.size > 1:
+        return True
     frozen = group.atom.frozen_by not in (None, INPUT, PIXEL)
     return frozen and group.read and len({n for n, _, _ in group.occurrences}) > 1
 
