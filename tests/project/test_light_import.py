@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -33,12 +33,15 @@ def test_help_is_light():
 
 
 def test_help_is_quick():
-    """Half a second is the promise; the best of five keeps a busy machine from failing it."""
+    """Half a second is the promise; processor time is measured, so that a busy machine does not fail it."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     times = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        start = spent()
         subprocess.run([sys.executable, "-m", "fiberscope", "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - start)
-        if times[-1] < 0.5:
-            return
-    pytest.fail(f"`fiberscope --help` took {min(times):.2f} s at best")
+        times.append(spent() - start)
+    assert min(times) < 0.5
