@@ -103,7 +103,8 @@ class _Comparison:
         self.tried: list[str] = []
         self.backward: float | None = None
         self.relation: ChainRelation | None = None
-        self.refused = False  # a match up to rounding was found that the checker does not read
+        self.unread = False  # a match was found that the checker does not read
+        self.refused = False  # and it was a match up to rounding
 
     # -- the order of the ways --------------------------------------------------------------------------------------
 
@@ -194,11 +195,15 @@ class _Comparison:
         reason = None if plain else accepts(proof, self.a, self.b)
         if reason is not None:
             self.tried.append(f"a match of the weights that the checker does not accept ({reason})")
+            self.unread = True
             self.refused = self.refused or proof.document["strength"] == "rounding"
         return reason is None
 
     def graph(self) -> Verdict | None:
-        """The isomorphism of general graphs, where the symmetry layer offers one."""
+        """The isomorphism of general graphs, unless the chains have already said all there is to say."""
+        chains = chain_of(self.a), chain_of(self.b)
+        if not self.unread and all(chain is not None and chain.exact_in_floats for chain in chains):
+            return None
         try:
             from fiberscope.equivalence.isomorphism import find_isomorphism
         except ImportError:

@@ -56,6 +56,8 @@ def enclose_outputs(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray
         mid, rad = fiberscope_verify.evaluate(checker_model(net), [float(v) for v in x])
     except (fiberscope_verify.Reject, fiberscope_verify.Trouble) as reason:
         raise NoEnclosure(str(reason)) from reason
+    except Exception as error:  # whatever stops the checker, it is no enclosure
+        raise NoEnclosure(f"{type(error).__name__}: {error!s:.100}") from error
     mid, rad = np.asarray(mid, dtype=np.float64), np.asarray(rad, dtype=np.float64)
     return mid.reshape(-1), rad.reshape(-1)
 
