@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from fiberscope.errors import InputError
 
-Side = float | list[float]
+Side = float | Sequence[float]
 
 
 def side(text: str, which: str) -> Side:
@@ -24,6 +25,10 @@ def side(text: str, which: str) -> Side:
     return numbers if "," in text else numbers[0]
 
 
+def _numbers(side: Side) -> list[float]:
+    return [*side] if isinstance(side, Sequence) else [side]
+
+
 def box(texts: tuple[str, str] | None) -> tuple[Side, Side] | None:
     """Both sides, checked against each other; None stays None.
 
@@ -33,7 +38,7 @@ def box(texts: tuple[str, str] | None) -> tuple[Side, Side] | None:
     if texts is None:
         return None
     low, high = side(texts[0], "LO"), side(texts[1], "HI")
-    lows, highs = (s if isinstance(s, list) else [s] for s in (low, high))
+    lows, highs = _numbers(low), _numbers(high)
     if len(lows) != len(highs) and 1 not in (len(lows), len(highs)):
         raise InputError(f"--box: LO holds {len(lows)} numbers and HI {len(highs)}; give both as many")
     count = max(len(lows), len(highs))

@@ -18,4 +18,4 @@ def fingerprint(model: Model, as_json: Json = False) -> None:
     if as_json:
         emit_json(print_.to_json())
     else:
-        say(print_.to_json()["fingerprint"])
+        say(print_.text)

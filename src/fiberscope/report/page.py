@@ -6,7 +6,7 @@ import base64
 import hashlib
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fiberscope.errors import InputError
 from fiberscope.report import sections
@@ -15,10 +15,21 @@ from fiberscope.report.style import style
 from fiberscope.scene.network import network_scene
 
 if TYPE_CHECKING:
-    from fiberscope.equivalence.inspection import Inspection
+    from fiberscope.network import Network
+    from fiberscope.symmetry.symmetries import Symmetries
 
 
-def page(inspection: Inspection) -> str:
+class Inspected(Protocol):
+    """What a page needs of an inspection."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def symmetries(self) -> Symmetries: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def page(inspection: Inspected) -> str:
     """The HTML text of the report."""
     from fiberscope import __version__
 
@@ -48,7 +59,7 @@ def page(inspection: Inspection) -> str:
     )
 
 
-def write_page(inspection: Inspection, path: Path) -> None:
+def write_page(inspection: Inspected, path: Path) -> None:
     """Writes the report to `path`."""
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: cannot write there; name a file in a folder that exists")
