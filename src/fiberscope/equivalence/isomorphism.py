@@ -107,7 +107,7 @@ def monomial_part(sym: Symmetries) -> Symmetries:
     groups = {
         k: replace(g, mixing=Mixing.permutation) if g.mixing > Mixing.permutation else g for k, g in sym.groups.items()
     }
-    return replace(sym, groups=groups, shifts=())
+    return replace(sym, groups=groups, shifts=(), memory={})
 
 
 def _align(sym: Symmetries, left: dict[str, Array], right: dict[str, Array], net: Network) -> Element | None:

@@ -10,6 +10,7 @@ from fiberscope.symmetry.axes import Atom, Axis, Leaf, Product, Sum, leaves, res
 from fiberscope.symmetry.charge import Charge
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.linear_systems import parity_modes, rational_modes
+from fiberscope.symmetry.overlap import remove_overlaps
 from fiberscope.symmetry.typed import Inference, Stacked, Typed
 
 Occurrence = tuple[str, int, int]
@@ -46,11 +47,11 @@ def solve(inf: Inference, weights: dict[str, Typed]) -> dict[int, Group]:
     silent: set[int] = set()
     while True:
         groups = _groups(inf, axes, silent)
-        outer = {a.id for key, group in groups.items() if _scales(group) for a in contexts.get(key, ())}
-        more = (outer | _doubly_charged(axes, groups)) - silent
+        more = _doubly_charged(axes, groups, contexts) - silent
         if not more:
             break
         silent |= more
+    remove_overlaps(groups, contexts, axes)
     readers = {(leaf.atom.id, leaf.charge) for a in inf.reads for leaf in leaves(resolve(a))}
     pooled = {leaf.atom.id for a in inf.pooled for leaf in leaves(resolve(a))}
     for key, group in groups.items():
@@ -105,14 +106,19 @@ def _settle(group: Group) -> None:
             group.sign_modes = []
 
 
-def _doubly_charged(axes: dict[str, tuple[Axis, ...]], groups: dict[int, Group]) -> set[int]:
-    """Where two factors of one product both scale, a common number would count twice: silence the outer one."""
+def _doubly_charged(
+    axes: dict[str, tuple[Axis, ...]], groups: dict[int, Group], contexts: dict[int, set[Atom]]
+) -> set[int]:
+    """Where two unrelated factors of one product both scale, a common number would count twice: silence the outer."""
     found: set[int] = set()
+
+    def nested(outer: int, inner: int) -> bool:
+        return any(a.id == outer for a in contexts.get(inner, ()))
 
     def visit(axis: Axis) -> None:
         if isinstance(axis, Product):
             scaling = [f.atom.id for f in axis.factors if isinstance(f, Leaf) and _scales(groups[f.atom.id])]
-            found.update(scaling[:-1])
+            found.update(a for i, a in enumerate(scaling) if any(not nested(a, b) for b in scaling[i + 1 :]))
         if isinstance(axis, (Product, Sum)):
             for part in axis.factors if isinstance(axis, Product) else axis.terms:
                 visit(part)

@@ -31,7 +31,7 @@ class Stacked:
     items: tuple[Typed, ...]
 
 
-Value = Typed | Stacked | tuple  # type: ignore[type-arg]
+Value = Typed | Stacked | tuple[Any, ...]
 
 
 def fixed(shape: tuple[int, ...], reason: str | None = None, *, constant: bool = False) -> Typed:

@@ -40,7 +40,7 @@ class Facts:
     zero_sign: list[tuple[Atom, Charge]] = field(default_factory=list)
     aligned: list[tuple[Axis, tuple[Axis, ...]]] = field(default_factory=list)
     where: str = ""
-    _bases: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
+    _bases: itertools.count[int] = field(default_factory=itertools.count)
 
     def fresh(self, size: int) -> Leaf:
         """Return an axis about which nothing is known yet, with its own charge variable."""
@@ -105,8 +105,10 @@ class Facts:
         if isinstance(a, Leaf) and isinstance(b, Leaf):
             return self._match_leaves(a, b, mode)
         if isinstance(a, Leaf) or isinstance(b, Leaf):
-            leaf, tree = (a, b) if isinstance(a, Leaf) else (b, a)
-            self._bind(leaf, tree)
+            if isinstance(a, Leaf):
+                self._bind(a, b)
+            elif isinstance(b, Leaf):
+                self._bind(b, a)
             return self._match(a, b, mode)
         if isinstance(a, Sum) or isinstance(b, Sum):
             return self._match_sums(a, b, mode)
@@ -146,7 +148,8 @@ class Facts:
         atom = leaf.atom
         if any(other.atom is atom for other in leaves(tree)):
             raise Mismatch
-        parts = tuple(_neutral(p) for p in (tree.factors if isinstance(tree, Product) else tree.terms))  # type: ignore[union-attr]
+        assert isinstance(tree, (Product, Sum))
+        parts = tuple(_neutral(p) for p in (tree.factors if isinstance(tree, Product) else tree.terms))
         if atom.mixing < Mixing.general_linear:
             before, self.where = self.where, atom.frozen_by or self.where
             for part in parts:
@@ -156,8 +159,8 @@ class Facts:
         atom.parts = parts
 
     def _match_sums(self, a: Axis, b: Axis, mode: str) -> Axis:
-        left = list(a.terms) if isinstance(a, Sum) else [a]
-        right = list(b.terms) if isinstance(b, Sum) else [b]
+        left: list[Axis] = list(a.terms) if isinstance(a, Sum) else [a]
+        right: list[Axis] = list(b.terms) if isinstance(b, Sum) else [b]
         done: list[Axis] = []
         while left and right:
             n = min(left[0].size, right[0].size)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from fiberscope.symmetry.rules import contraction, elementwise, movement, normalisation, reduction
-
-if TYPE_CHECKING:
-    import torch.fx
-
-    from fiberscope.symmetry.typed import Inference, Value
-
-Rule = Callable[["Inference", "torch.fx.Node"], "Value"]
+from fiberscope.symmetry.rules import contraction, elementwise, movement, normalisation, reduction, slicing, views
+from fiberscope.symmetry.rules.call import Rule
 
 RULES: dict[str, Rule] = {
     **elementwise.RULES,
     **contraction.RULES,
+    **views.RULES,
+    **slicing.RULES,
     **movement.RULES,
     **normalisation.RULES,
     **reduction.RULES,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fiberscope.symmetry.axes import INPUT, PIXEL, Axis, Uniform, fixed_axis, product, resolve
 from fiberscope.symmetry.groups import Mixing
+from fiberscope.symmetry.rules.call import Call, Rule
 from fiberscope.symmetry.rules.elementwise import combine_equal
 from fiberscope.symmetry.typed import Inference, Typed
 from fiberscope.symmetry.unify import Mismatch
 
-if TYPE_CHECKING:
-    import torch.fx
 
-    Node = torch.fx.Node
-
-
-def mm(inf: Inference, node: Node) -> Typed:
+def mm(inf: Inference, node: Call) -> Typed:
     """(m, k) @ (k, n)."""
     return matrix_product(inf, node.args[0], node.args[1])
 
@@ -41,12 +36,12 @@ def matrix_product(inf: Inference, left: Any, right: Any) -> Typed:
     return Typed(tuple(resolve(x) for x in (*a.axes[:-1], *b.axes[1:])), a.constant and b.constant)
 
 
-def addmm(inf: Inference, node: Node) -> Typed:
+def addmm(inf: Inference, node: Call) -> Typed:
     """bias + a @ b."""
     return combine_equal(inf, matrix_product(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
-def bmm(inf: Inference, node: Node) -> Typed:
+def bmm(inf: Inference, node: Call) -> Typed:
     """(b, m, k) @ (b, k, n): the batch axes are tied entrywise."""
     return batched(inf, node.args[0], node.args[1])
 
@@ -61,26 +56,26 @@ def batched(inf: Inference, left: Any, right: Any) -> Typed:
     return Typed(tuple(resolve(x) for x in axes), a.constant and b.constant)
 
 
-def baddbmm(inf: Inference, node: Node) -> Typed:
+def baddbmm(inf: Inference, node: Call) -> Typed:
     """bias + batched product."""
     return combine_equal(inf, batched(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
-def mv(inf: Inference, node: Node) -> Typed:
+def mv(inf: Inference, node: Call) -> Typed:
     """Matrix times vector."""
     return matrix_product(inf, node.args[0], node.args[1])
 
 
-def addmv(inf: Inference, node: Node) -> Typed:
+def addmv(inf: Inference, node: Call) -> Typed:
     """bias + matrix times vector."""
     return combine_equal(inf, matrix_product(inf, node.args[1], node.args[2]), inf.typed(node.args[0]))
 
 
-def convolution(inf: Inference, node: Node) -> Typed:
+def convolution(inf: Inference, node: Call) -> Typed:
     """Convolution of any rank, grouped, depthwise or transposed: channels contract, pixels stay fixed."""
     x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
     bias = inf.typed(node.args[2]) if node.args[2] is not None else None
-    transposed, groups = bool(node.args[6]), int(node.args[8])  # type: ignore[arg-type]
+    transposed, groups = bool(node.args[6]), int(node.args[8])
     batch, channels, *pixels = x.axes
     inf.facts.fix_pixels(*pixels, *w.axes[2:])
     read, written = (w.axes[0], w.axes[1]) if transposed else (w.axes[1], w.axes[0])
@@ -125,7 +120,7 @@ def _grouped(inf: Inference, channels: Axis, read: Axis, written: Axis, groups: 
     return product([resolve(group), resolve(out)])
 
 
-def embedding(inf: Inference, node: Node) -> Typed:
+def embedding(inf: Inference, node: Call) -> Typed:
     """Rows of a table picked by tokens: the rows are fixed, the columns pass through."""
     table, tokens = inf.typed(node.args[0]), inf.typed(node.args[1])
     before, inf.facts.where = inf.facts.where, INPUT
@@ -134,7 +129,7 @@ def embedding(inf: Inference, node: Node) -> Typed:
     return Typed((*tokens.axes, resolve(table.axes[1])), table.constant and tokens.constant)
 
 
-def outer_linear(inf: Inference, node: Node) -> Typed:
+def outer_linear(inf: Inference, node: Call) -> Typed:
     """x @ weight.T + bias, where torch keeps it whole."""
     x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
     inf.read(node.args[1], w.axes[1], x.axes[-1])
@@ -145,7 +140,7 @@ def outer_linear(inf: Inference, node: Node) -> Typed:
     return out
 
 
-def dot(inf: Inference, node: Node) -> Typed:
+def dot(inf: Inference, node: Call) -> Typed:
     """Inner product of two vectors."""
     a, b = inf.typed(node.args[0]), inf.typed(node.args[1])
     note_reader(inf, node.args[0], a.axes[0], node.args[1], b.axes[0])
@@ -153,11 +148,11 @@ def dot(inf: Inference, node: Node) -> Typed:
     return Typed((), a.constant and b.constant)
 
 
-def trilinear(inf: Inference, node: Node) -> Typed:
+def trilinear(inf: Inference, node: Call) -> Typed:
     """sum over some axes of the product of three broadcast tensors (nn.Bilinear)."""
     operands = [inf.typed(a) for a in node.args[:3]]
     inserts: list[Any] = list(node.args[3:6])
-    summed = {int(d) for d in node.args[6]}  # type: ignore[union-attr]
+    summed = {int(d) for d in node.args[6]}
     rank = len(operands[0].axes) + len(inserts[0])
     wide: list[list[Axis]] = []
     for x, places in zip(operands, inserts, strict=True):
@@ -182,7 +177,7 @@ def trilinear(inf: Inference, node: Node) -> Typed:
     return Typed(tuple(resolve(a) for a in out), all(x.constant for x in operands))
 
 
-RULES: dict[str, Callable[[Inference, Any], Any]] = {
+RULES: dict[str, Rule] = {
     "mm": mm,
     "addmm": addmm,
     "bmm": bmm,

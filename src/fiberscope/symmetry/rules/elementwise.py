@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fiberscope.symmetry.activations import ACTIVATIONS
 from fiberscope.symmetry.axes import Axis, Leaf, Product, Sum, resolve
 from fiberscope.symmetry.charge import Charge
 from fiberscope.symmetry.groups import Mixing
+from fiberscope.symmetry.rules.call import Call, Rule
 from fiberscope.symmetry.typed import Inference, Typed
-
-if TYPE_CHECKING:
-    import torch.fx
-
-    Node = torch.fx.Node
 
 
 def map_charges(axis: Axis, change: Callable[[Charge], Charge]) -> Axis:
@@ -41,11 +37,11 @@ def law(inf: Inference, x: Typed, log: Fraction | None, sign: str | None) -> Typ
     return Typed(axes, x.constant)
 
 
-def named(activation: str) -> Callable[[Inference, Node], Typed]:
+def named(activation: str) -> Callable[[Inference, Call], Typed]:
     """Return the rule of an op that is one of the known activations."""
     row = ACTIVATIONS[activation]
 
-    def rule(inf: Inference, node: Node) -> Typed:
+    def rule(inf: Inference, node: Call) -> Typed:
         x = inf.typed(node.args[0])
         inf.note_activation(x, activation)
         return law(inf, x, row.log, row.sign)
@@ -53,17 +49,17 @@ def named(activation: str) -> Callable[[Inference, Node], Typed]:
     return rule
 
 
-def power_law(log: Fraction | None, sign: str | None) -> Callable[[Inference, Node], Typed]:
+def power_law(log: Fraction | None, sign: str | None) -> Callable[[Inference, Call], Typed]:
     """Return the rule of an elementwise function given by its law alone."""
     return lambda inf, node: law(inf, inf.typed(node.args[0]), log, sign)
 
 
-def scalar_linear(inf: Inference, node: Node) -> Typed:
+def scalar_linear(inf: Inference, node: Call) -> Typed:
     """Multiply by a number, negate, copy: commutes with everything."""
     return inf.typed(node.args[0])
 
 
-def add(inf: Inference, node: Node) -> Typed:
+def add(inf: Inference, node: Call) -> Typed:
     """a + b, a - b: the same atoms and the same charges; a nonzero constant allows no scaling."""
     return combine_equal(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
 
@@ -84,14 +80,14 @@ def combine_multiply(inf: Inference, a: Typed, b: Typed) -> Typed:
     return Typed(tuple(axes), a.constant and b.constant)
 
 
-def multiply(inf: Inference, node: Node) -> Typed:
+def multiply(inf: Inference, node: Call) -> Typed:
     """a * b."""
     if node.args[0] is node.args[1]:
         return law(inf, inf.typed(node.args[0]), Fraction(2), "even")
     return combine_multiply(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
 
 
-def divide(inf: Inference, node: Node) -> Typed:
+def divide(inf: Inference, node: Call) -> Typed:
     """a / b: the charges of b are taken away; floor and truncation allow no scaling."""
     a, b = inf.typed(node.args[0]), inf.typed(node.args[1])
     if b.axes:
@@ -102,7 +98,7 @@ def divide(inf: Inference, node: Node) -> Typed:
     return out
 
 
-def power(inf: Inference, node: Node) -> Typed:
+def power(inf: Inference, node: Call) -> Typed:
     """x ** n for a number n; anything else allows no scaling."""
     base, exponent = node.args[0], node.args[1]
     if isinstance(exponent, (int, float)) and not isinstance(base, (int, float)):
@@ -114,7 +110,7 @@ def power(inf: Inference, node: Node) -> Typed:
     return blunt(inf, node)
 
 
-def blunt(inf: Inference, node: Node) -> Typed:
+def blunt(inf: Inference, node: Call) -> Typed:
     """An elementwise function of one or two tensors of which nothing more is known."""
     tensors = [inf.typed(a) for a in node.args if _is_node(a)]
     out = tensors[0]
@@ -123,17 +119,17 @@ def blunt(inf: Inference, node: Node) -> Typed:
     return law(inf, out, None, None)
 
 
-def compare(inf: Inference, node: Node) -> Typed:
+def compare(inf: Inference, node: Call) -> Typed:
     """x > 0 and its kin: a comparison with zero sees the sign only; with anything else, everything."""
     a, other = inf.typed(node.args[0]), node.args[1]
-    name = node.target.__name__.split(".")[0]  # type: ignore[union-attr]
+    name = node.target.__name__.split(".")[0]
     if isinstance(other, (int, float)) and other == 0:
         return law(inf, a, Fraction(0), "even" if name in ("eq", "ne") else None)
     out = combine_equal(inf, a, inf.typed(other)) if _is_node(other) else a
     return law(inf, out, Fraction(0) if _is_node(other) else None, None)
 
 
-def where(inf: Inference, node: Node) -> Typed:
+def where(inf: Inference, node: Call) -> Typed:
     """Choose between a and b by a condition that does not scale."""
     condition, a, b = (inf.typed(x) for x in node.args[:3])
     for axis in condition.axes:
@@ -144,7 +140,7 @@ def where(inf: Inference, node: Node) -> Typed:
     return combine_multiply(inf, chosen, condition)
 
 
-def clamp(inf: Inference, node: Node) -> Typed:
+def clamp(inf: Inference, node: Call) -> Typed:
     """min(max(x, lo), hi): relu when lo = 0 alone, odd when the bounds are opposite."""
     x = inf.typed(node.args[0])
     bounds = [*node.args[1:3], None, None][:2]
@@ -158,7 +154,7 @@ def clamp(inf: Inference, node: Node) -> Typed:
     return law(inf, x, *_bounds_law(low, high))
 
 
-def hardtanh(inf: Inference, node: Node) -> Typed:
+def hardtanh(inf: Inference, node: Call) -> Typed:
     """clip(x, lo, hi) with its default bounds -1 and 1."""
     x = inf.typed(node.args[0])
     low, high = [*node.args[1:3], *(-1.0, 1.0)[len(node.args[1:3]) :]]
@@ -171,29 +167,27 @@ def _bounds_law(low: Any, high: Any) -> tuple[Fraction | None, str | None]:
     one_sided = low is None or high is None
     if one_sided and (low in (0, None)) and (high in (0, None)):
         return Fraction(1), None
-    if not one_sided and low == -high:
-        return None, "odd"
-    return None, None
+    return (None, "odd") if not one_sided and low == -high else (None, None)
 
 
-def extremum(inf: Inference, node: Node) -> Typed:
+def extremum(inf: Inference, node: Call) -> Typed:
     """max(a, b), min(a, b) entrywise: positively homogeneous."""
     return law(inf, combine_equal(inf, inf.typed(node.args[0]), inf.typed(node.args[1])), Fraction(1), None)
 
 
-def gelu(inf: Inference, node: Node) -> Typed:
+def gelu(inf: Inference, node: Call) -> Typed:
     """GELU in either form: permutations only."""
     x = inf.typed(node.args[0])
     inf.note_activation(x, "gelu_tanh" if node.kwargs.get("approximate") == "tanh" else "gelu")
     return law(inf, x, None, None)
 
 
-def cast(inf: Inference, node: Node) -> Typed:
+def cast(inf: Inference, node: Call) -> Typed:
     """A change of dtype is the identity between floats and a blunt function otherwise."""
     x = inf.typed(node.args[0])
     dtype = node.kwargs.get("dtype")
     source = getattr(node.args[0], "meta", {}).get("val")
-    both_float = dtype is None or (dtype.is_floating_point and source is not None and source.dtype.is_floating_point)  # type: ignore[union-attr]
+    both_float = dtype is None or (dtype.is_floating_point and source is not None and source.dtype.is_floating_point)
     return x if both_float else law(inf, x, None, None)
 
 
@@ -201,7 +195,7 @@ def _is_node(value: object) -> bool:
     return hasattr(value, "meta") and hasattr(value, "name")
 
 
-RULES: dict[str, Callable[[Inference, Any], Any]] = {
+RULES: dict[str, Rule] = {
     **dict.fromkeys(("neg", "alias", "clone", "detach", "contiguous", "lift_fresh_copy", "positive"), scalar_linear),
     **{n: named(n) for n in ("relu", "leaky_relu", "tanh", "sigmoid", "erf", "sin", "cos", "abs", "sign", "exp")},
     **{n: named(n) for n in ("elu", "selu", "celu", "silu", "softplus", "mish")},

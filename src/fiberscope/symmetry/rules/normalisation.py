@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from fiberscope.symmetry.axes import Axis, product, resolve
+from fiberscope.symmetry.axes import Axis, Uniform, product, resolve
+from fiberscope.symmetry.charge import NEUTRAL
 from fiberscope.symmetry.groups import Mixing
-from fiberscope.symmetry.rules.elementwise import combine_equal, combine_multiply, law
+from fiberscope.symmetry.rules.call import Call, Rule
+from fiberscope.symmetry.rules.elementwise import combine_equal, combine_multiply, law, map_charges
 from fiberscope.symmetry.typed import Inference, Typed, fixed
 from fiberscope.symmetry.unify import Mismatch
-
-if TYPE_CHECKING:
-    import torch.fx
-
-    Node = torch.fx.Node
 
 
 def _still(inf: Inference, axes: tuple[Axis, ...] | list[Axis], mixing: Mixing) -> None:
@@ -24,13 +18,13 @@ def _still(inf: Inference, axes: tuple[Axis, ...] | list[Axis], mixing: Mixing) 
         inf.facts.vanish(axis)
 
 
-def layer_norm(inf: Inference, node: Node) -> tuple[Typed, Typed, Typed]:
+def layer_norm(inf: Inference, node: Call) -> tuple[Typed, Typed, Typed]:
     """(x - mean) / sqrt(var + eps) over the last axes, then gain and bias.
 
     The core commutes with orthogonal maps that fix the line of ones; a gain leaves permutations.
     """
     x = inf.typed(node.args[0])
-    count = len(node.args[1])  # type: ignore[arg-type]
+    count = len(node.args[1])
     outer, inner = x.axes[: len(x.axes) - count], x.axes[len(x.axes) - count :]
     core = Mixing.orthogonal_fixing_ones if count == 1 else Mixing.permutation
     _still(inf, inner, core)
@@ -41,28 +35,19 @@ def layer_norm(inf: Inference, node: Node) -> tuple[Typed, Typed, Typed]:
         out = combine_multiply(inf, out, inf.typed(gain))
     if bias is not None:
         out = combine_equal(inf, out, inf.typed(bias))
-    stats = Typed(tuple(outer) + tuple(_ones(inner)), x.constant)
+    stats = Typed((*outer, *(Uniform(1) for _ in inner)), x.constant)
     return out, stats, stats
-
-
-def _ones(axes: tuple[Axis, ...]) -> list[Axis]:
-    from fiberscope.symmetry.axes import Uniform
-
-    return [Uniform(1) for _ in axes]
 
 
 def _plain(x: Typed) -> Typed:
     """The same axes with no charge: valid once the charges were required to vanish."""
-    from fiberscope.symmetry.charge import NEUTRAL
-    from fiberscope.symmetry.rules.elementwise import map_charges
-
     return Typed(tuple(map_charges(resolve(a), lambda _: NEUTRAL) for a in x.axes), x.constant)
 
 
-def group_norm(inf: Inference, node: Node) -> tuple[Typed, Typed, Typed]:
+def group_norm(inf: Inference, node: Call) -> tuple[Typed, Typed, Typed]:
     """Normalise over groups of channels: channels permute inside groups, and groups among themselves."""
     x = inf.typed(node.args[0])
-    groups = int(node.args[6])  # type: ignore[arg-type]
+    groups = int(node.args[6])
     channels = x.axes[1]
     _still(inf, x.axes, Mixing.permutation)
     try:
@@ -78,16 +63,16 @@ def group_norm(inf: Inference, node: Node) -> tuple[Typed, Typed, Typed]:
         weight = node.args[position]
         if weight is not None:
             w = inf.typed(weight)
-            out = combine(inf, out, Typed((w.axes[0], *(_ones((None,))[0] for _ in column)), w.constant))  # type: ignore[arg-type]
+            out = combine(inf, out, Typed((w.axes[0], *(Uniform(1) for _ in column)), w.constant))
     stats = Typed(fixed((x.axes[0].size, groups)).axes, x.constant)
     return out, stats, stats
 
 
-def batch_norm(inf: Inference, node: Node) -> tuple[Typed, ...]:
+def batch_norm(inf: Inference, node: Call) -> tuple[Typed, ...]:
     """(x - running_mean) / sqrt(running_var + eps) * gain + bias: a charge before and a charge after."""
     x = inf.typed(node.args[0])
     gain, bias, mean, variance = (inf.typed(a) if a is not None else None for a in node.args[1:5])
-    tail = tuple(_ones((None,))[0] for _ in x.axes[2:])  # type: ignore[arg-type]
+    tail = tuple(Uniform(1) for _ in x.axes[2:])
 
     def channelwise(w: Typed) -> Typed:
         return Typed((w.axes[0], *tail), w.constant)
@@ -105,12 +90,12 @@ def batch_norm(inf: Inference, node: Node) -> tuple[Typed, ...]:
     return (out, empty, empty)
 
 
-def batch_norm_sample(inf: Inference, node: Node) -> tuple[Typed, ...]:
+def batch_norm_sample(inf: Inference, node: Call) -> tuple[Typed, ...]:
     """Batch norm with the statistics of the sample itself (instance norm): no scaling survives."""
     x = inf.typed(node.args[0])
     _still(inf, x.axes, Mixing.permutation)
     out = _plain(x)
-    tail = tuple(_ones((None,))[0] for _ in x.axes[2:])  # type: ignore[arg-type]
+    tail = tuple(Uniform(1) for _ in x.axes[2:])
     for weight, combine in ((node.args[1], combine_multiply), (node.args[2], combine_equal)):
         if weight is not None:
             w = inf.typed(weight)
@@ -119,14 +104,14 @@ def batch_norm_sample(inf: Inference, node: Node) -> tuple[Typed, ...]:
     return (out, empty, empty)
 
 
-def softmax(inf: Inference, node: Node) -> Typed:
+def softmax(inf: Inference, node: Call) -> Typed:
     """exp(x) / sum exp(x): permutations only, along and across."""
     x = inf.typed(node.args[0])
     inf.pooled += x.axes
     return law(inf, x, None, None)
 
 
-RULES: dict[str, Callable[[Inference, Any], Any]] = {
+RULES: dict[str, Rule] = {
     "native_layer_norm": layer_norm,
     "native_group_norm": group_norm,
     "_native_batch_norm_legit_no_training": batch_norm,

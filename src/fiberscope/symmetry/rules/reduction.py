@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fiberscope.symmetry.axes import PIXEL, Uniform, fixed_axis, resolve
 from fiberscope.symmetry.groups import Mixing
+from fiberscope.symmetry.rules.call import Call, Rule
 from fiberscope.symmetry.rules.elementwise import law
 from fiberscope.symmetry.typed import Inference, Typed
 
-if TYPE_CHECKING:
-    import torch.fx
 
-    Node = torch.fx.Node
-
-
-def _dims(node: Node, rank: int) -> tuple[set[int], bool]:
+def _dims(node: Call, rank: int) -> tuple[set[int], bool]:
     given = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     keep = bool(node.args[2]) if len(node.args) > 2 else bool(node.kwargs.get("keepdim", False))
     if given is None or given == []:
         return set(range(rank)), keep
-    dims = [given] if isinstance(given, int) else list(given)  # type: ignore[arg-type]
+    dims = [given] if isinstance(given, int) else list(given)
     return {d % rank for d in dims}, keep
 
 
-def reduce(inf: Inference, node: Node, x: Typed) -> Typed:
+def reduce(inf: Inference, node: Call, x: Typed) -> Typed:
     """Drop the reduced axes, which must not scale and may at most be permuted."""
     dims, keep = _dims(node, len(x.axes))
     axes = []
@@ -42,22 +38,22 @@ def reduce(inf: Inference, node: Node, x: Typed) -> Typed:
     return Typed(tuple(axes), x.constant)
 
 
-def linear_reduction(inf: Inference, node: Node) -> Typed:
+def linear_reduction(inf: Inference, node: Call) -> Typed:
     """sum, mean: linear along the other axes."""
     return reduce(inf, node, inf.typed(node.args[0]))
 
 
-def homogeneous_reduction(inf: Inference, node: Node) -> Typed:
+def homogeneous_reduction(inf: Inference, node: Call) -> Typed:
     """amax, amin: positively homogeneous along the other axes."""
     return reduce(inf, node, law(inf, inf.typed(node.args[0]), Fraction(1), None))
 
 
-def blunt_reduction(inf: Inference, node: Node) -> Typed:
+def blunt_reduction(inf: Inference, node: Call) -> Typed:
     """any, all: permutations only."""
     return reduce(inf, node, law(inf, inf.typed(node.args[0]), None, None))
 
 
-def vector_norm(inf: Inference, node: Node) -> Typed:
+def vector_norm(inf: Inference, node: Call) -> Typed:
     """A p-norm over some axes: absolutely homogeneous along the others."""
     x = law(inf, inf.typed(node.args[0]), Fraction(1), "even")
     dims = node.args[2] if len(node.args) > 2 else None
@@ -76,7 +72,7 @@ def vector_norm(inf: Inference, node: Node) -> Typed:
     return Typed(tuple(axes), x.constant)
 
 
-def variance(inf: Inference, node: Node) -> Typed:
+def variance(inf: Inference, node: Call) -> Typed:
     """var: quadratic along the other axes; along the reduced ones it sees the differences."""
     x = inf.typed(node.args[0])
     given = node.args[1] if len(node.args) > 1 else None
@@ -97,17 +93,17 @@ def variance(inf: Inference, node: Node) -> Typed:
     return Typed(tuple(axes), out.constant)
 
 
-def _pixels(inf: Inference, node: Node, x: Typed, shape: tuple[int, ...], spatial: int) -> Typed:
+def _pixels(inf: Inference, node: Call, x: Typed, shape: tuple[int, ...], spatial: int) -> Typed:
     """Replace the last ``spatial`` axes by fixed ones."""
     keep = len(x.axes) - spatial
     inf.facts.fix_pixels(*x.axes[keep:])
     return Typed((*x.axes[:keep], *(fixed_axis(n, PIXEL) for n in shape[keep:])), x.constant)
 
 
-def max_pool(inf: Inference, node: Node) -> tuple[Typed, Typed]:
+def max_pool(inf: Inference, node: Call) -> tuple[Typed, Typed]:
     """Max pooling: positively homogeneous on channels, pixels fixed."""
     shape = tuple(int(n) for n in node.meta["val"][0].shape)
-    spatial = len(node.args[1])  # type: ignore[arg-type]
+    spatial = len(node.args[1])
     x = law(inf, inf.typed(node.args[0]), Fraction(1), None)
     out = _pixels(inf, node, x, shape, spatial)
     picked = law(inf, out, Fraction(0), None)
@@ -124,7 +120,7 @@ def linear_pool(spatial: int) -> Callable[[Inference, Any], Typed]:
     return rule
 
 
-def full(inf: Inference, node: Node) -> Typed:
+def full(inf: Inference, node: Call) -> Typed:
     """A constant tensor filled with one number."""
     value = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}.get(_name(node))
     if value is None:
@@ -133,11 +129,11 @@ def full(inf: Inference, node: Node) -> Typed:
     return Typed(tuple(Uniform(int(n)) for n in shape), True, zero=value == 0)
 
 
-def _name(node: Node) -> str:
-    return node.target.__name__.split(".")[0]  # type: ignore[union-attr]
+def _name(node: Call) -> str:
+    return node.target.__name__.split(".")[0]
 
 
-RULES: dict[str, Callable[[Inference, Any], Any]] = {
+RULES: dict[str, Rule] = {
     "sum": linear_reduction,
     "mean": linear_reduction,
     "amax": homogeneous_reduction,
