@@ -20,10 +20,7 @@ def neutral(net: Network) -> dict[str, Any]:
     """The neutral form of a network, made once per network object."""
     memory = net.__dict__.setdefault("_equivalence_memory", {})
     if "neutral" not in memory:
-        form = net.neutral()
-        # the name of an input is the name its tensor has in the graph, whatever the file calls it
-        form["inputs"] = [{**entry, "name": name} for entry, name in zip(form["inputs"], net.input_names, strict=True)]
-        memory["neutral"] = form
+        memory["neutral"] = net.neutral()
     return memory["neutral"]
 
 

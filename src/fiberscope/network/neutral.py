@@ -55,8 +55,8 @@ def structure(network: Network) -> dict[str, Any]:
         "format": network.format,
         "nodes": nodes,
         "inputs": [
-            {"name": s.name, "shape": list(s.shape), "dtype": dtype_text(s.dtype), "batched": s.batched}
-            for s in network.inputs
+            {"name": name, "shape": list(s.shape), "dtype": dtype_text(s.dtype), "batched": s.batched}
+            for name, s in zip(network.input_names, network.inputs, strict=True)
         ],
         "outputs": [node.name for node in network.output_nodes],
         "weight_of": dict(network.weight_of),
