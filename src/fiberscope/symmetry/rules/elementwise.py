@@ -164,10 +164,9 @@ def hardtanh(inf: Inference, node: Call) -> Typed:
 
 
 def _bounds_law(low: Any, high: Any) -> tuple[Fraction | None, str | None]:
-    one_sided = low is None or high is None
-    if one_sided and (low in (0, None)) and (high in (0, None)):
-        return Fraction(1), None
-    return (None, "odd") if not one_sided and low == -high else (None, None)
+    if low is not None and high is not None:
+        return None, "odd" if low == -high else None
+    return (Fraction(1) if low in (0, None) and high in (0, None) else None), None
 
 
 def extremum(inf: Inference, node: Call) -> Typed:

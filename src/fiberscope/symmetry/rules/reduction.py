@@ -8,14 +8,13 @@ from typing import Any
 
 from fiberscope.symmetry.axes import PIXEL, Uniform, fixed_axis, resolve
 from fiberscope.symmetry.groups import Mixing
-from fiberscope.symmetry.rules.call import Call, Rule
+from fiberscope.symmetry.rules.call import Call, Rule, argument, shape_of
 from fiberscope.symmetry.rules.elementwise import law
 from fiberscope.symmetry.typed import Inference, Typed
 
 
 def _dims(node: Call, rank: int) -> tuple[set[int], bool]:
-    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    keep = bool(node.args[2]) if len(node.args) > 2 else bool(node.kwargs.get("keepdim", False))
+    given, keep = argument(node, 1, "dim"), bool(argument(node, 2, "keepdim", False))
     if given is None or given == []:
         return set(range(rank)), keep
     dims = [given] if isinstance(given, int) else list(given)
@@ -56,8 +55,7 @@ def blunt_reduction(inf: Inference, node: Call) -> Typed:
 def vector_norm(inf: Inference, node: Call) -> Typed:
     """A p-norm over some axes: absolutely homogeneous along the others."""
     x = law(inf, inf.typed(node.args[0]), Fraction(1), "even")
-    dims = node.args[2] if len(node.args) > 2 else None
-    keep = bool(node.args[3]) if len(node.args) > 3 else False
+    dims, keep = argument(node, 2, "dim"), bool(argument(node, 3, "keepdim", False))
     rank = len(x.axes)
     chosen = {d % rank for d in dims} if isinstance(dims, (list, tuple)) else set(range(rank))
     axes = []
@@ -75,14 +73,14 @@ def vector_norm(inf: Inference, node: Call) -> Typed:
 def variance(inf: Inference, node: Call) -> Typed:
     """var: quadratic along the other axes; along the reduced ones it sees the differences."""
     x = inf.typed(node.args[0])
-    given = node.args[1] if len(node.args) > 1 else None
+    given = argument(node, 1, "dim")
     dims = {d % len(x.axes) for d in given} if isinstance(given, (list, tuple)) else set(range(len(x.axes)))
     for i in dims:
         inf.pooled.append(x.axes[i])
         inf.facts.lower(x.axes[i], Mixing.permutation)
         inf.facts.vanish(x.axes[i])
     out = law(inf, inf.typed(node.args[0]), Fraction(2), "even")
-    shape = tuple(int(n) for n in node.meta["val"].shape)
+    shape = shape_of(node)
     axes = []
     for i, axis in enumerate(out.axes):
         if i in dims:
@@ -114,7 +112,7 @@ def linear_pool(spatial: int) -> Callable[[Inference, Any], Typed]:
     """Average pooling and interpolation: linear on channels, pixels fixed."""
 
     def rule(inf: Inference, node: Any) -> Typed:
-        shape = tuple(int(n) for n in node.meta["val"].shape)
+        shape = shape_of(node)
         return _pixels(inf, node, inf.typed(node.args[0]), shape, spatial)
 
     return rule
