@@ -134,15 +134,17 @@ class Ordering:
     def _fix_signs(self, key: int) -> None:
         """Fix what signs of a space the settled blocks determine."""
         for mode in range(len(self.groups[key].sign_modes)):
-            for number in range(len(self.space.blocks(key))):
-                block = self.space.blocks(key)[number]
-                if len(positions(block, key)) == 1 and self._clear(block, key):
-                    self._fix_sign(key, mode, block)
+            blocks = self.space.blocks(key)
+            for number in range(len(blocks)):
                 if not self.unsigned[key][mode].any():
                     break
+                block = blocks[number]
+                usable = len(positions(block, key)) == 1 and self._clear(block, key)
+                if usable and self._fix_sign(key, mode, block):
+                    blocks = self.space.blocks(key)
 
-    def _fix_sign(self, key: int, mode: int, block: Block) -> None:
-        """Make the first of the largest entries positive, for units whose sign is still open."""
+    def _fix_sign(self, key: int, mode: int, block: Block) -> bool:
+        """Make the first of the largest entries positive, for units whose sign is open; tell whether any was not."""
         group = self.groups[key]
         leaf = block.axes[positions(block, key)[0]]
         assert isinstance(leaf, Leaf)
@@ -150,7 +152,7 @@ class Ordering:
         others = any(odd and self.unsigned[key][m].any() for m, odd in enumerate(parities) if m != mode)
         todo = self.unsigned[key][mode]
         if not parities[mode] or others or not todo.any():
-            return
+            return False
         rows = per_copy(block, positions(block, key)[0], group)
         size = np.abs(rows)
         top = size.max(axis=-1, keepdims=True)
@@ -161,6 +163,8 @@ class Ordering:
         self.unsigned[key][mode] = todo & (value == 0)
         if (sign < 0).any():
             self.space.apply(key, Part(sign=sign))
+            return True
+        return False
 
     def _feature(self, block: Block, key: int) -> Array:
         """Return the entries of each unit, absolute where the unit's own sign is open."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SELF_CHECK_ELEMENTS = 3
 SELF_CHECK_INPUTS = 8
+SELF_CHECK_NUMBERS = 200_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def self_check(net: Network, sym: Symmetries, seed: int) -> float:
     """
     import torch
 
-    x = sample_inputs(net, SELF_CHECK_INPUTS, np.random.default_rng(seed))
+    count = max(1, min(SELF_CHECK_INPUTS, SELF_CHECK_NUMBERS // (net.n_in + net.n_out)))
+    x = sample_inputs(net, count, np.random.default_rng(seed))
     before = net.run_flat(x)
     size = float(np.abs(before).max(initial=0.0)) or 1.0
     worst = 0.0

@@ -7,7 +7,8 @@ the traced batch, the last one padded, and ``torch.vmap`` maps over the chunks; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,6 +61,22 @@ def pad(x: Tensor, count: int) -> Tensor:
     return torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
 
 
+@contextmanager
+def quiet_fallback() -> Iterator[None]:
+    """Silence torch's note that an operator runs sample by sample under vmap: it is right, only slower."""
+    switch = getattr(torch._C._functorch, "_set_vmap_fallback_warning_enabled", None)
+    if switch is None:
+        yield
+        return
+    asked = getattr(torch._C._functorch, "_is_vmap_fallback_warning_enabled", None)
+    before = True if asked is None else bool(asked())
+    switch(False)
+    try:
+        yield
+    finally:
+        switch(before)
+
+
 def mapped(program: Program, run: Run, stacked: list[Tensor]) -> list[Tensor]:
     """``run`` over axis 0 by ``torch.vmap``, or by a loop where an operator has no batching rule."""
 
@@ -68,7 +85,8 @@ def mapped(program: Program, run: Run, stacked: list[Tensor]) -> list[Tensor]:
 
     if stacked[0].shape[0] > 1 and program.memory.get("vmap", True):
         try:
-            return list(torch.vmap(unpacked)(*stacked))
+            with quiet_fallback():
+                return list(torch.vmap(unpacked)(*stacked))
         except RuntimeError:
             program.memory["vmap"] = False
     parts = [run([x[i] for x in stacked]) for i in range(stacked[0].shape[0])]

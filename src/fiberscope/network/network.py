@@ -17,6 +17,7 @@ from fiberscope.errors import InputError, WeightError
 from fiberscope.network.batching import run_batch
 from fiberscope.network.finite import non_finite
 from fiberscope.network.interpreter import Plan, cast, placeholder_values
+from fiberscope.network.normalisers import input_normalisers
 from fiberscope.network.origin import Origin
 from fiberscope.network.program import Program
 from fiberscope.network.specification import InputSpec
@@ -121,9 +122,14 @@ class Network:
 
     @cached_property
     def parameters(self) -> int:
-        """The number of weight scalars that the graph uses; tied weights count once."""
-        unused = set(self.unused)
-        return sum(tensor.numel() for name, tensor in self.weights.items() if name not in unused)
+        """The number of weight scalars that the graph uses; tied weights count once.
+
+        In an ONNX file, tensors that only normalise an input entrywise (its mean, its range) are not counted.
+        """
+        skipped = set(self.unused)
+        if self.format == "onnx":
+            skipped |= input_normalisers(self.graph, self.weight_of, self.input_names)
+        return sum(tensor.numel() for name, tensor in self.weights.items() if name not in skipped)
 
     @cached_property
     def sha256(self) -> str:

@@ -90,6 +90,8 @@ def op_name(node: torch.fx.Node) -> str:
 def _call(inf: Inference, node: torch.fx.Node) -> None:
     name = op_name(node)
     inf.facts.where = f"{node.target} at node {node.name}"
+    biased = name == "add" and any(getattr(a, "name", None) in inf.stored for a in node.args)
+    inf.labels[node.name] = "bias" if biased else "move" if name in _MOVES | {"view", "t", "expand"} else name
     if name == "getitem":
         inf.env[node.name] = inf.env[node.args[0].name][node.args[1]]  # type: ignore[union-attr,index]
         return

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from fiberscope.symmetry.groups import Mixing
-from fiberscope.symmetry.layout import Layout, companions
+from fiberscope.symmetry.layout import Layout, companions, leaf_paths
 
 if TYPE_CHECKING:
     from fiberscope.symmetry.axes import Atom
@@ -36,6 +36,48 @@ def remove_overlaps(
         lifts_sign = [tuple(q % 2 for q in _lift(m, x, group, layouts)) for x in inner for m in x.sign_modes]
         group.log_modes = _outside(group.log_modes, lifts_log, _rational)
         group.sign_modes = _outside(group.sign_modes, lifts_sign, _parity)
+
+
+def merge_scalars(groups: Mapping[int, Group], layouts: Mapping[str, Layout]) -> None:
+    """Count scalings of single units once: on an axis of size one they multiply whole weights by numbers.
+
+    Several axes of size one, or one and a uniform scaling of a larger space, may multiply the same weights by the
+    same numbers. Only modes whose effect on the weights is new are kept.
+    """
+    names = {name: i for i, name in enumerate(layouts)}
+    single = [g for g in groups.values() if g.atom.size == 1]
+    if not single:
+        return
+    known_log = [_effect(m, g, names) for g in groups.values() if _whole(g, layouts) for m in g.log_modes]
+    known_sign = [_effect(m, g, names) for g in groups.values() if _whole(g, layouts) for m in g.sign_modes]
+    for group in single:
+        group.mixing = Mixing.none
+        for kind, known, reduce in (("log_modes", known_log, _rational), ("sign_modes", known_sign, _parity)):
+            kept = []
+            for mode in getattr(group, kind):
+                effect = _effect(mode, group, names)
+                if _outside([effect], known, reduce):
+                    known.append(effect)
+                    kept.append(mode)
+            setattr(group, kind, kept)
+
+
+def _whole(group: Group, layouts: Mapping[str, Layout]) -> bool:
+    """True for a larger space without copies that indexes every entry of the weights that it occurs in."""
+    if group.atom.size == 1 or group.context:
+        return False
+    return all(
+        all(kind == "product" for kind, _ in list(leaf_paths(layouts[name][axis]))[leaf][1])
+        for name, axis, leaf in group.occurrences
+    )
+
+
+def _effect(mode: Mode, group: Group, names: Mapping[str, int]) -> Mode:
+    """The exponent with which a uniform field multiplies each weight."""
+    total = [0] * len(names)
+    for q, (name, _, _) in zip(mode, group.occurrences, strict=True):
+        total[names[name]] += q
+    return tuple(total)
 
 
 def _lift(mode: Mode, inner: Group, outer: Group, layouts: Mapping[str, Layout]) -> Mode:

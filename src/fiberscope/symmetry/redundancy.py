@@ -55,7 +55,7 @@ def redundancy(symmetries: Symmetries, weights: Mapping[str, Array]) -> Redundan
         if not written:
             continue
         gone = _unread(group, read) | _zero(group, written)
-        still = _constant(written) & ~gone
+        still = _constant(written) & ~gone & (not group.pooled)
         dead += [(entry.id, int(i)) for i in np.flatnonzero(gone)]
         constant += [(entry.id, int(i)) for i in np.flatnonzero(still)]
         duplicate += [(entry.id, i) for i in _duplicates(group, written, ~(gone | still))]
@@ -97,7 +97,7 @@ def _zero(group: Group, written: list[Array]) -> Array:
     rows = [w for w in written if w.shape[1] > 1]
     biases = [w for w in written if w.shape[1] == 1]
     none = np.zeros(group.atom.size, dtype=bool)
-    if len(rows) != 1 or len(biases) > 1 or group.pooled or len(group.atom.activations) != 1:
+    if len(rows) != 1 or len(biases) > 1 or group.pooled or len(group.atom.activations) != 1 or not _plain(group):
         return none
     activation = group.atom.activations[0]
     value = biases[0][:, 0] if biases else np.zeros(group.atom.size)
@@ -109,6 +109,14 @@ def _zero(group: Group, written: list[Array]) -> Array:
         return none
     return _constant(written) & silent
 
+
+def _plain(group: Group) -> bool:
+    """True when the space is written by one layer, passes one activation, and is read: nothing else touches it."""
+    rest = [op for op in group.ops if op not in _LAYERS]
+    return len(rest) == 1
+
+
+_LAYERS = frozenset(("mm", "addmm", "mv", "addmv", "bmm", "linear", "convolution", "bias"))
 
 _SMOOTH_AT_ZERO = (
     "tanh",

@@ -10,7 +10,7 @@ from fiberscope.symmetry.axes import Atom, Axis, Leaf, Product, Sum, leaves, res
 from fiberscope.symmetry.charge import Charge
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.linear_systems import parity_modes, rational_modes
-from fiberscope.symmetry.overlap import remove_overlaps
+from fiberscope.symmetry.overlap import merge_scalars, remove_overlaps
 from fiberscope.symmetry.typed import Inference, Stacked, Typed
 
 Occurrence = tuple[str, int, int]
@@ -30,6 +30,7 @@ class Group:
     read: bool = False
     readers: frozenset[int] = frozenset()
     pooled: bool = False
+    ops: tuple[str, ...] = ()
     charge_columns: dict[Charge, int] = field(default_factory=dict, repr=False)
 
     @property
@@ -52,9 +53,12 @@ def solve(inf: Inference, weights: dict[str, Typed]) -> dict[int, Group]:
             break
         silent |= more
     remove_overlaps(groups, contexts, axes)
+    merge_scalars(groups, axes)
     readers = {(leaf.atom.id, leaf.charge) for a in inf.reads for leaf in leaves(resolve(a))}
     pooled = {leaf.atom.id for a in inf.pooled for leaf in leaves(resolve(a))}
+    touched = _ops(inf)
     for key, group in groups.items():
+        group.ops = tuple(touched.get(key, ()))
         group.pooled = key in pooled
         columns = {c for charge, c in group.charge_columns.items() if (key, charge) in readers}
         group.readers = frozenset(columns)
@@ -143,8 +147,8 @@ def _contexts(inf: Inference) -> dict[int, set[Atom]]:
         once = {a for a, n in companions.items() if n == 1 and a != key}
         allowed[key] = allowed[key] & once if key in allowed else once
 
-    for typed in _tensors(inf):
-        axes = [resolve(a) for a in typed.axes]
+    for tensor in (*(t.axes for t in _tensors(inf)), *inf.facts.together):
+        axes = [resolve(a) for a in tensor]
         for i, axis in enumerate(axes):
             outside = Counter(a.id for k, other in enumerate(axes) if k != i for a in _direct(other))
             for leaf, inside in _companions(axis):
@@ -160,6 +164,20 @@ def _contexts(inf: Inference) -> dict[int, set[Atom]]:
         if keep:
             out[key] = {atoms[a] for a in keep if atoms[a].size > 1}
     return out
+
+
+def _ops(inf: Inference) -> dict[int, list[str]]:
+    """For each atom, the ops whose results it indexes (moves left out), in graph order."""
+    found: dict[int, list[str]] = {}
+    for name, value in inf.env.items():
+        label = inf.labels.get(name, "move")
+        parts = value if isinstance(value, tuple) else value.items if isinstance(value, Stacked) else (value,)
+        if label == "move":
+            continue
+        atoms = {leaf.atom.id for p in parts if isinstance(p, Typed) for a in p.axes for leaf in leaves(resolve(a))}
+        for key in atoms:
+            found.setdefault(key, []).append(label)
+    return found
 
 
 def _tensors(inf: Inference) -> Iterator[Typed]:

@@ -128,9 +128,7 @@ def symmetries(net: Network) -> Symmetries:
     return Symmetries(net.name, spaces, tuple(inferred.frozen_ops), groups, layouts, moved, shifts)
 
 
-def _spaces(
-    groups: Mapping[int, Group], layouts: Mapping[str, Layout], unknown: tuple[str, ...]
-) -> tuple[Space, ...]:
+def _spaces(groups: Mapping[int, Group], layouts: Mapping[str, Layout], unknown: tuple[str, ...]) -> tuple[Space, ...]:
     order = {name: i for i, name in enumerate(layouts)}
     listed = [g for g in groups.values() if not g.trivial or _worth_naming(g, unknown)]
     listed.sort(key=lambda g: (min(order[n] for n, _, _ in g.occurrences), g.atom.id))
@@ -155,8 +153,10 @@ def _describe(group: Group, names: Mapping[int, str], layouts: Mapping[str, Layo
     copies = math.prod(a.size for a in group.context)
     within = next((names[a.id] for a in reversed(group.context) if a.id in names), None)
     weights = tuple(dict.fromkeys((n, a) for n, a, _ in group.occurrences))
+    if not pairs or not _reaches_readers(group, *pairs[0]):
+        pairs.insert(0, ((), ()))
     made = []
-    for k, (log, sign) in enumerate(pairs or [((), ())]):
+    for k, (log, sign) in enumerate(pairs):
         first = k == 0
         mixing = group.mixing if first else Mixing.none
         made.append(
@@ -164,7 +164,7 @@ def _describe(group: Group, names: Mapping[int, str], layouts: Mapping[str, Layo
                 id=names[group.atom.id] + ("" if first else f".{k}"),
                 size=group.atom.size,
                 mixing=mixing,
-                scaling=scaling_of(group) if not pairs else _name(group, log, sign),
+                scaling=_name(group, log, sign),
                 activation=group.atom.activations[0] if group.atom.activations else None,
                 weights=weights if first else _carriers(group, log, sign),
                 frozen_by=group.atom.frozen_by if group.mixing is Mixing.none else None,
@@ -207,7 +207,15 @@ def _paired(group: Group) -> list[tuple[Modes, Modes]]:
             signs.remove(twin)
         pairs.append(((log,), (twin,) if twin is not None else ()))
     pairs += [((), (s,)) for s in signs]
-    return sorted(pairs, key=lambda p: not (p[0] + p[1])[0][-1])
+    return sorted(pairs, key=lambda p: not _reaches_readers(group, *p))
+
+
+def _reaches_readers(group: Group, log: Modes, sign: Modes) -> bool:
+    """Tell whether a scaling is one of the whole space: everything that reads the space sees it."""
+    if group.mixing > Mixing.permutation:
+        return True
+    columns = group.readers or frozenset(group.charge_columns.values())
+    return bool(log or sign) and all(any(m[c] for m in (*log, *sign)) for c in columns)
 
 
 def _carriers(group: Group, log: Modes, sign: Modes) -> tuple[tuple[str, int], ...]:

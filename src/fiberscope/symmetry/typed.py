@@ -48,6 +48,7 @@ class Inference:
     stack_dims: dict[str, int] = field(default_factory=dict)
     frozen_ops: list[tuple[str, str]] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
     reads: list[Axis] = field(default_factory=list)
     pooled: list[Axis] = field(default_factory=list)
 
@@ -107,3 +108,10 @@ class Inference:
                 root = axis.atom.find()
                 if root.mixing is not Mixing.none and name not in root.activations:
                     root.activations.append(name)
+
+    def rename_activation(self, typed: Typed, part: str, whole: str) -> None:
+        """Call an activation by the name of the formula that it is a part of (x * sigmoid(x) is SiLU)."""
+        for axis in typed.axes:
+            if isinstance(axis, Leaf):
+                root = axis.atom.find()
+                root.activations = [whole if n == part else n for n in root.activations]

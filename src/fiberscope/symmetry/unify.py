@@ -39,6 +39,7 @@ class Facts:
     zero_log: list[tuple[Atom, Charge]] = field(default_factory=list)
     zero_sign: list[tuple[Atom, Charge]] = field(default_factory=list)
     aligned: list[tuple[Axis, tuple[Axis, ...]]] = field(default_factory=list)
+    together: list[tuple[Axis, ...]] = field(default_factory=list)
     where: str = ""
     _bases: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -87,6 +88,13 @@ class Facts:
         a = resolve(a)
         self.aligned.append((a, batch))
         self._unify(a, resolve(b), "contract")
+
+    def apart(self, *axes: Axis) -> None:
+        """Note that these axes of a tensor cannot follow its other axes, along which entries are mixed or moved.
+
+        A space may have one group element per unit of another only where both run side by side all the way.
+        """
+        self.together.append(axes)
 
     def _unify(self, a: Axis, b: Axis, mode: str) -> Axis:
         try:

@@ -33,6 +33,8 @@ def matrix_product(inf: Inference, left: Any, right: Any) -> Typed:
         return Typed(tuple(Uniform(n) for n in sizes), True, zero=True)
     note_reader(inf, left, a.axes[-1], right, b.axes[0])
     inf.facts.contract(a.axes[-1], b.axes[0])
+    inf.facts.apart(*a.axes[:-1])
+    inf.facts.apart(*b.axes[1:])
     return Typed(tuple(resolve(x) for x in (*a.axes[:-1], *b.axes[1:])), a.constant and b.constant)
 
 
@@ -52,6 +54,8 @@ def batched(inf: Inference, left: Any, right: Any) -> Typed:
     note_reader(inf, left, a.axes[2], right, b.axes[1])
     batch = inf.facts.multiply(a.axes[0], b.axes[0])
     inf.facts.contract(a.axes[2], b.axes[1], batch=(batch,))
+    inf.facts.apart(batch, a.axes[1])
+    inf.facts.apart(batch, b.axes[2])
     axes = (batch, a.axes[1], b.axes[2])
     return Typed(tuple(resolve(x) for x in axes), a.constant and b.constant)
 
@@ -93,6 +97,8 @@ def convolution(inf: Inference, node: Call) -> Typed:
         out = inf.facts.equal(out, bias.axes[0])
         for axis in (batch, *pixels):
             inf.facts.vanish(axis)
+    inf.facts.apart(batch)
+    inf.facts.apart(out)
     shape = node.meta["val"].shape
     made = [batch, out, *(fixed_axis(int(n), PIXEL) for n in shape[2:])]
     return Typed(tuple(resolve(a) for a in made), x.constant and w.constant)
@@ -126,6 +132,8 @@ def embedding(inf: Inference, node: Call) -> Typed:
     before, inf.facts.where = inf.facts.where, INPUT
     inf.facts.freeze(table.axes[0])
     inf.facts.where = before
+    inf.facts.apart(table.axes[1])
+    inf.facts.apart(*tokens.axes)
     return Typed((*tokens.axes, resolve(table.axes[1])), table.constant and tokens.constant)
 
 
@@ -134,6 +142,8 @@ def outer_linear(inf: Inference, node: Call) -> Typed:
     x, w = inf.typed(node.args[0]), inf.typed(node.args[1])
     inf.read(node.args[1], w.axes[1], x.axes[-1])
     inf.facts.contract(x.axes[-1], w.axes[1])
+    inf.facts.apart(*x.axes[:-1])
+    inf.facts.apart(w.axes[0])
     out = Typed((*x.axes[:-1], resolve(w.axes[0])), x.constant and w.constant)
     if len(node.args) > 2 and node.args[2] is not None:
         out = combine_equal(inf, out, inf.typed(node.args[2]))
@@ -158,6 +168,8 @@ def trilinear(inf: Inference, node: Call) -> Typed:
     for x, places in zip(operands, inserts, strict=True):
         rest = iter(x.axes)
         wide.append([Uniform(1) if d in places else next(rest) for d in range(rank)])
+    for axes in wide:
+        inf.facts.apart(*(a for d, a in enumerate(axes) if d not in summed))
     out: list[Axis] = []
     for d in range(rank):
         present = [w[d] for w, places in zip(wide, inserts, strict=True) if d not in places]

@@ -95,6 +95,7 @@ def cat(inf: Inference, node: Call) -> Typed:
                 axes[i] = inf.facts.equal(axes[i], t.axes[i])
     axes[dim] = direct_sum([_solid(t.axes[dim]) for t in tensors])
     if all(_inert(a) for a in (t.axes[dim] for t in tensors)):
+        inf.facts.apart(*(a for i, a in enumerate(axes) if i != dim))
         axes[dim] = fixed_axis(axes[dim].size)
     return Typed(tuple(resolve(a) for a in axes), constant)
 
@@ -127,12 +128,17 @@ def pad(inf: Inference, node: Call, x: Typed) -> Typed:
             continue
         if before < 0 or after < 0:
             inf.facts.freeze(axes[i])
+            inf.facts.apart(*axes[:i], *axes[i + 1 :])
             axes[i] = fixed_axis(axes[i].size + before + after, inf.facts.where)
             continue
         terms = [_places(before)] if before else []
         terms.append(_solid(axes[i]))
         terms += [_places(after)] if after else []
-        axes[i] = fixed_axis(sum(t.size for t in terms)) if _inert(axes[i]) else direct_sum(terms)
+        if _inert(axes[i]):
+            inf.facts.apart(*axes[:i], *axes[i + 1 :])
+            axes[i] = fixed_axis(sum(t.size for t in terms))
+        else:
+            axes[i] = direct_sum(terms)
     if value:
         for axis in axes:
             inf.facts.vanish(axis)

@@ -29,6 +29,7 @@ def layer_norm(inf: Inference, node: Call) -> tuple[Typed, Typed, Typed]:
     core = Mixing.orthogonal_fixing_ones if count == 1 else Mixing.permutation
     _still(inf, inner, core)
     _still(inf, outer, Mixing.permutation)
+    inf.facts.apart(*outer)
     out = _plain(x)
     gain, bias = node.args[2], node.args[3]
     if gain is not None:
@@ -51,9 +52,8 @@ def group_norm(inf: Inference, node: Call) -> tuple[Typed, Typed, Typed]:
     channels = x.axes[1]
     _still(inf, x.axes, Mixing.permutation)
     try:
-        if groups not in (1, channels.size):
-            outer, inner = inf.facts.split(channels, groups)
-            channels = product([resolve(outer), resolve(inner)])
+        outer, _ = inf.facts.split(channels, groups)
+        inf.facts.apart(x.axes[0], outer)
     except Mismatch:
         inf.facts.freeze(channels)
     x = _plain(Typed(tuple(resolve(a) for a in x.axes), x.constant))
@@ -94,6 +94,7 @@ def batch_norm_sample(inf: Inference, node: Call) -> tuple[Typed, ...]:
     """Batch norm with the statistics of the sample itself (instance norm): no scaling survives."""
     x = inf.typed(node.args[0])
     _still(inf, x.axes, Mixing.permutation)
+    inf.facts.apart(x.axes[1])
     out = _plain(x)
     tail = tuple(Uniform(1) for _ in x.axes[2:])
     for weight, combine in ((node.args[1], combine_multiply), (node.args[2], combine_equal)):
@@ -108,6 +109,8 @@ def softmax(inf: Inference, node: Call) -> Typed:
     """exp(x) / sum exp(x): permutations only, along and across."""
     x = inf.typed(node.args[0])
     inf.pooled += x.axes
+    dim = node.args[1] % len(x.axes)
+    inf.facts.apart(*(a for i, a in enumerate(x.axes) if i != dim))
     return law(inf, x, None, None)
 
 

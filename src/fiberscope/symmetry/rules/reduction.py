@@ -53,8 +53,9 @@ def blunt_reduction(inf: Inference, node: Call) -> Typed:
 
 
 def vector_norm(inf: Inference, node: Call) -> Typed:
-    """A p-norm over some axes: absolutely homogeneous along the others."""
-    x = law(inf, inf.typed(node.args[0]), Fraction(1), "even")
+    """A p-norm over some axes: absolutely homogeneous along the others (p = 0 counts, and does not scale)."""
+    order = argument(node, 1, "ord", 2)
+    x = law(inf, inf.typed(node.args[0]), Fraction(1 if order else 0), "even")
     dims, keep = argument(node, 2, "dim"), bool(argument(node, 3, "keepdim", False))
     rank = len(x.axes)
     chosen = {d % rank for d in dims} if isinstance(dims, (list, tuple)) else set(range(rank))
@@ -95,6 +96,7 @@ def _pixels(inf: Inference, node: Call, x: Typed, shape: tuple[int, ...], spatia
     """Replace the last ``spatial`` axes by fixed ones."""
     keep = len(x.axes) - spatial
     inf.facts.fix_pixels(*x.axes[keep:])
+    inf.facts.apart(*x.axes[:keep])
     return Typed((*x.axes[:keep], *(fixed_axis(n, PIXEL) for n in shape[keep:])), x.constant)
 
 

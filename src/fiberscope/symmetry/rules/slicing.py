@@ -33,13 +33,23 @@ def range_of(inf: Inference, node: Call) -> Value:
     if isinstance(value, Stacked) and value.dim == dim:
         return Stacked(dim, value.items[low:high:stride])
     x = inf.typed(node.args[0])
-    axes = list(x.axes)
-    axes[dim] = take_range(inf, axes[dim], low, high, stride)
-    return Typed(tuple(axes), x.constant, x.zero)
+    return Typed(take_range(inf, x.axes, dim, low, high, stride), x.constant, x.zero)
 
 
-def take_range(inf: Inference, axis: Axis, low: int, high: int, step: int = 1) -> Axis:
-    """Return the type of a slice of an axis."""
+def take_range(
+    inf: Inference, axes: tuple[Axis, ...], dim: int, low: int, high: int, step: int = 1
+) -> tuple[Axis, ...]:
+    """Return the axes of a tensor after slicing one of them."""
+    sliced = _part(inf, axes[dim], low, high, step)
+    before, after = axes[:dim], axes[dim + 1 :]
+    if sliced is None:
+        inf.facts.apart(*before, *after)
+        sliced = fixed_axis(len(range(low, high, step)), inf.facts.where)
+    return (*before, sliced, *after)
+
+
+def _part(inf: Inference, axis: Axis, low: int, high: int, step: int) -> Axis | None:
+    """Return the part of a direct sum that a range takes; None where the places are frozen instead."""
     axis = resolve(axis)
     n = len(range(low, high, step))
     if n == axis.size:
@@ -55,7 +65,7 @@ def take_range(inf: Inference, axis: Axis, low: int, high: int, step: int = 1) -
         except Mismatch:
             pass
     inf.facts.freeze(axis)
-    return fixed_axis(n, inf.facts.where)
+    return None
 
 
 def split(inf: Inference, node: Call) -> Value:
@@ -65,9 +75,7 @@ def split(inf: Inference, node: Call) -> Value:
     out, start = [], 0
     for part in node.meta["val"]:
         n = int(part.shape[dim])
-        axes = list(x.axes)
-        axes[dim] = take_range(inf, axes[dim], start, start + n)
-        out.append(Typed(tuple(axes), x.constant))
+        out.append(Typed(take_range(inf, x.axes, dim, start, start + n), x.constant))
         start += n
     return tuple(out)
 
@@ -86,7 +94,9 @@ def unbind(inf: Inference, node: Call) -> Value:
 
 
 def gather_axis(inf: Inference, node: Call, x: Typed) -> Typed:
-    """Pick entries of one axis by constant indices (index_select, flip): that axis is fixed."""
+    """Pick entries of one axis by indices (index_select, flip): that axis is fixed."""
+    for index in node.args[2:]:
+        inf.freeze(inf.typed(index))
     dims = node.args[1]
     chosen = [dims] if isinstance(dims, int) else list(dims)
     axes, shape = list(x.axes), shape_of(node)
@@ -95,6 +105,7 @@ def gather_axis(inf: Inference, node: Call, x: Typed) -> Typed:
         if not isinstance(axes[d], Uniform):
             inf.facts.freeze(axes[d])
         axes[d] = fixed_axis(shape[d])
+    inf.facts.apart(*(a for i, a in enumerate(axes) if i not in {d % len(axes) for d in chosen}))
     return Typed(tuple(axes), x.constant)
 
 
@@ -114,6 +125,7 @@ def index(inf: Inference, node: Call, x: Typed) -> Typed:
     rank = len(shape) - (len(x.axes) - len(used))
     new = [fixed_axis(n) for n in (shape[used[0] : used[0] + rank] if contiguous else shape[:rank])]
     rest = [(i, a) for i, a in enumerate(x.axes) if i not in used]
+    inf.facts.apart(*(a for _, a in rest))
     if not contiguous:
         return Typed((*new, *(a for _, a in rest)), x.constant)
     before = [a for i, a in rest if i < used[0]]
