@@ -49,21 +49,27 @@ def gauge(space: Workspace, key: int, blocks: list[Block]) -> bool:
     return True
 
 
-def _basis(a: Array, mixing: Mixing) -> Array | None:
+def _pivoted(a: Array) -> tuple[Array, Array, Array]:
+    """Column-pivoted QR, economic form."""
     from scipy.linalg import qr
 
+    made: Any = qr(a, mode="economic", pivoting=True)
+    return made[0], made[1], made[2]
+
+
+def _basis(a: Array, mixing: Mixing) -> Array | None:
     singular = np.linalg.svd(a, compute_uv=False)
     if singular[-1] <= RANK_TOLERANCE * singular[0]:
         return None
     n = a.shape[0]
     if mixing is Mixing.orthogonal_fixing_ones:
         frame = np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, : n - 1]]))[0][:, 1:]
-        q, r, _ = qr(frame.T @ a, mode="economic", pivoting=True)
+        q, r, _ = _pivoted(frame.T @ a)
         inner = np.sign(np.diag(r))[:, None] * q.T
         return np.full((n, n), 1.0 / n) + frame @ inner @ frame.T
     if mixing is Mixing.orthogonal:
-        q, r, _ = qr(a, mode="economic", pivoting=True)
+        q, r, _ = _pivoted(a)
         return (np.sign(np.diag(r))[:, None] * q.T).astype(np.float64)
     rows = np.linalg.qr(a.T)[0].T
-    _, _, pivots = qr(rows, mode="economic", pivoting=True)
+    _, _, pivots = _pivoted(rows)
     return np.linalg.inv(a[:, np.sort(pivots[:n])])

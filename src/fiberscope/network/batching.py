@@ -64,11 +64,12 @@ def pad(x: Tensor, count: int) -> Tensor:
 @contextmanager
 def quiet_fallback() -> Iterator[None]:
     """Silence torch's note that an operator runs sample by sample under vmap: it is right, only slower."""
-    switch = getattr(torch._C._functorch, "_set_vmap_fallback_warning_enabled", None)
+    functorch = getattr(torch._C, "_functorch", None)
+    switch = getattr(functorch, "_set_vmap_fallback_warning_enabled", None)
     if switch is None:
         yield
         return
-    asked = getattr(torch._C._functorch, "_is_vmap_fallback_warning_enabled", None)
+    asked = getattr(functorch, "_is_vmap_fallback_warning_enabled", None)
     before = True if asked is None else bool(asked())
     switch(False)
     try:

@@ -86,14 +86,14 @@ def multiply(inf: Inference, node: Call) -> Typed:
         return law(inf, inf.typed(node.args[0]), Fraction(2), "even")
     out = combine_multiply(inf, inf.typed(node.args[0]), inf.typed(node.args[1]))
     for x, gate in (node.args[:2], node.args[1::-1]):
-        if _is_op(gate, "sigmoid") and gate.args[0] is x:  # type: ignore[union-attr]
+        if _is_op(gate, "sigmoid") and gate.args[0] is x:
             inf.rename_activation(out, "sigmoid", "silu")
-        elif _is_op(gate, "add") and _is_op(gate.args[0], "tanh"):  # type: ignore[union-attr]
+        elif _is_op(gate, "add") and _is_op(gate.args[0], "tanh"):
             inf.rename_activation(out, "tanh", "gelu_tanh")
     return out
 
 
-def _is_op(node: object, name: str) -> bool:
+def _is_op(node: Any, name: str) -> bool:
     target = getattr(node, "target", None)
     return getattr(getattr(target, "overloadpacket", None), "__name__", None) == name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiberscope.symmetry.axes import Axis, Uniform, product, resolve
+from fiberscope.symmetry.axes import Axis, Uniform, resolve
 from fiberscope.symmetry.charge import NEUTRAL
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.rules.call import Call, Rule
