@@ -8,65 +8,19 @@ the output bias. Both are read off the graph: only moves and multiplications by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fiberscope.symmetry.axes import Leaf, leaves, resolve
+from fiberscope.symmetry.axes import leaves, resolve
+from fiberscope.symmetry.bias_paths import MOVES, forward, keeps_rows, origin, projection, shape_of, stored_bias
 from fiberscope.symmetry.infer import op_name
-from fiberscope.symmetry.layout import Layout, leaf_paths
+from fiberscope.symmetry.layout import Layout
+from fiberscope.symmetry.shift import Shift
 from fiberscope.symmetry.typed import Inference, Typed
 
 if TYPE_CHECKING:
-    import torch.fx
+    from torch.fx import Node
 
     from fiberscope.network import Network
-
-Array = NDArray[Any]
-
-MOVES = {"view", "reshape", "_unsafe_view", "permute", "transpose", "t", "clone", "alias", "unsqueeze", "squeeze"}
-MOVES |= {"expand", "contiguous", "detach", "_to_copy"}
-PARTS = {"getitem", "split_with_sizes", "split", "slice", "select", "unbind"}
-
-
-@dataclass(frozen=True)
-class Shift:
-    """A bias that may be shifted at ``entries``; ``absorbed_by`` = (weight, its axis, bias): b -= W t."""
-
-    bias: str
-    entries: Array = field(repr=False)
-    absorbed_by: tuple[str, int, str] | None = None
-
-    @property
-    def dimension(self) -> int:
-        """Number of free directions."""
-        return len(self.entries)
-
-    @property
-    def kind(self) -> str:
-        """``invisible`` (nothing else changes) or ``translation`` (another bias follows)."""
-        return "invisible" if self.absorbed_by is None else "translation"
-
-    def apply(self, weights: dict[str, Array], amount: Array) -> None:
-        """Add ``amount`` (one number per entry) to the bias, and take its effect off the absorbing bias."""
-        shifted = weights[self.bias].copy()
-        shifted[self.entries] += amount
-        weights[self.bias] = shifted
-        if self.absorbed_by is None:
-            return
-        weight, axis, bias = self.absorbed_by
-        rows = np.moveaxis(weights[weight], axis, 0)
-        weights[bias] = weights[bias] - exact_combination(amount, rows)
-
-
-def exact_combination(amount: Array, rows: Array) -> Array:
-    """Return sum_i amount[i] * rows[i], rounded once: the same whatever the order of the terms."""
-    import math
-
-    products = amount[:, None] * rows
-    return np.array([math.fsum(column) for column in products.T])
 
 
 def attention_shifts(net: Network, inf: Inference, layouts: Mapping[str, Layout]) -> tuple[Shift, ...]:
@@ -89,7 +43,7 @@ def _once(net: Network, weight: str) -> bool:
     return len(users) == 1
 
 
-def _keys(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: torch.fx.Node) -> list[Shift]:
+def _keys(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: Node) -> list[Shift]:
     scores, _ = _back_to_scores(inf, softmax.args[0])
     if scores is None:
         return []
@@ -97,7 +51,7 @@ def _keys(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: 
     return [Shift(source[0], source[1])] if source else []
 
 
-def _back_to_scores(inf: Inference, node: Any) -> tuple[torch.fx.Node | None, bool]:
+def _back_to_scores(inf: Inference, node: Any) -> tuple[Node | None, bool]:
     """Follow the softmax input back to the product of queries and keys; tell whether a mask is added on the way."""
     masked = False
     while hasattr(node, "op") and node.op == "call_function":
@@ -120,7 +74,7 @@ def _back_to_scores(inf: Inference, node: Any) -> tuple[torch.fx.Node | None, bo
     return None, masked
 
 
-def _past_guard(inf: Inference, softmax: torch.fx.Node) -> torch.fx.Node:
+def _past_guard(inf: Inference, softmax: Node) -> Node:
     """Step over where(every score is -inf, 0, softmax): without a mask no score is infinite and it does nothing."""
     users = [u for u in softmax.users if op_name(u) not in ("full_like", "zeros_like")]
     if len(users) != 1 or op_name(users[0]) != "where" or users[0].args[2] is not softmax:
@@ -138,7 +92,7 @@ def _past_guard(inf: Inference, softmax: torch.fx.Node) -> torch.fx.Node:
     return softmax
 
 
-def _values(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: torch.fx.Node) -> list[Shift]:
+def _values(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: Node) -> list[Shift]:
     attention = _past_guard(inf, softmax)
     product = _forward(attention, lambda n: op_name(n) == "bmm")
     if product is None or _origin(product.args[0]) is not attention:
@@ -159,7 +113,7 @@ def _values(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax
 
 
 def _absorber(
-    net: Network, inf: Inference, layouts: Mapping[str, Layout], product: torch.fx.Node
+    net: Network, inf: Inference, layouts: Mapping[str, Layout], product: Node
 ) -> tuple[str, int, str] | None:
     """The output projection that reads the attended values (weight, the axis it reads along) and its bias."""
     reader = _forward(product, lambda n: op_name(n) in ("addmm", "mm", "bmm"))
@@ -193,87 +147,3 @@ def _bias(net: Network, node: Any) -> str | None:
     return None
 
 
-def _projection(
-    net: Network, inf: Inference, layouts: Mapping[str, Layout], node: Any, user: Any, contracted: int | None
-) -> tuple[str, Array, int] | None:
-    """Follow keys or values back to their projection: (bias, its entries, leaf number)."""
-    operand = inf.env.get(node.name)
-    if not isinstance(operand, Typed):
-        return None
-    axis = resolve(operand.axes[contracted if contracted is not None else 2])
-    if not isinstance(axis, Leaf):
-        return None
-    whole = True
-    while op_name(node) in MOVES | PARTS or (op_name(node) == "mul" and not hasattr(node.args[1], "op")):
-        if whole and len(node.users) != 1:
-            return None
-        whole = whole and op_name(node) not in PARTS
-        if op_name(node) == "mul" and contracted is None:
-            return None
-        node = node.args[0]
-        if node.op != "call_function":
-            return None
-    if op_name(node) not in ("addmm", "add") or (whole and len(node.users) != 1):
-        return None
-    bias = _bias(net, node)
-    if bias is None or bias not in layouts:
-        return None
-    own = list(leaf_paths(layouts[bias][0]))
-    for weight, layout in layouts.items():
-        for written in (list(leaf_paths(a)) for a in layout):
-            matching = [j for j, (x, _) in enumerate(written) if x.atom is axis.atom and x.charge == axis.charge]
-            if len(matching) == 1 and weight != bias and [x.atom for x, _ in own] == [x.atom for x, _ in written]:
-                return bias, _places(layouts[bias][0], matching[0]), matching[0]
-    return None
-
-
-def _places(axis: Any, leaf: int | None) -> Array:
-    """Positions of an axis that belong to one of its leaves (None: all of them)."""
-    from fiberscope.symmetry.axes import Product, Sum
-
-    number = iter(range(1 << 30))
-
-    def mark(part: Any) -> Array:
-        if isinstance(part, Leaf):
-            return np.full(part.size, next(number) == leaf or leaf is None)
-        if isinstance(part, Sum):
-            return np.concatenate([mark(t) for t in part.terms])
-        if isinstance(part, Product):
-            out = np.ones(1, dtype=bool)
-            flags = [mark(f) for f in part.factors]
-            if leaf is not None:
-                flags = [f if f.any() else ~f for f in flags] if any(f.any() for f in flags) else flags
-            for f in flags:
-                out = np.logical_and.outer(out, f).ravel()
-            return out
-        return np.ones(part.size, dtype=bool)
-
-    return np.flatnonzero(mark(axis))
-
-
-def _forward(node: torch.fx.Node, stop: Any) -> torch.fx.Node | None:
-    """Follow the only user over moves until ``stop`` holds."""
-    while len(node.users) == 1:
-        node = next(iter(node.users))
-        if node.op != "call_function":
-            return None
-        if stop(node):
-            return node
-        if op_name(node) not in MOVES:
-            return None
-    return None
-
-
-def _origin(node: Any) -> Any:
-    while node.op == "call_function" and op_name(node) in MOVES:
-        node = node.args[0]
-    return node
-
-
-def _constant(inf: Inference, node: Any) -> bool:
-    value = inf.env.get(node.name)
-    return isinstance(value, Typed) and value.constant
-
-
-def _shape(node: Any) -> tuple[int, ...]:
-    return tuple(int(n) for n in node.meta["val"].shape)

@@ -153,7 +153,7 @@ def _describe(group: Group, names: Mapping[int, str], layouts: Mapping[str, Layo
     copies = math.prod(a.size for a in group.context)
     within = next((names[a.id] for a in reversed(group.context) if a.id in names), None)
     weights = tuple(dict.fromkeys((n, a) for n, a, _ in group.occurrences))
-    if not pairs or not _reaches_readers(group, *pairs[0]):
+    if not pairs or not _covers(group, *pairs[0]):
         pairs.insert(0, ((), ()))
     made = []
     for k, (log, sign) in enumerate(pairs):
@@ -207,15 +207,20 @@ def _paired(group: Group) -> list[tuple[Modes, Modes]]:
             signs.remove(twin)
         pairs.append(((log,), (twin,) if twin is not None else ()))
     pairs += [((), (s,)) for s in signs]
-    return sorted(pairs, key=lambda p: not _reaches_readers(group, *p))
+    return sorted(pairs, key=lambda p: not _covers(group, *p))
 
 
-def _reaches_readers(group: Group, log: Modes, sign: Modes) -> bool:
-    """Tell whether a scaling is one of the whole space: everything that reads the space sees it."""
+def _covers(group: Group, log: Modes, sign: Modes) -> bool:
+    """Tell whether a scaling is one of the whole space: all that reads it sees it, or (even functions) all that writes it.
+
+    The rest scales the space in one place only, such as the gain of one norm.
+    """
     if group.mixing > Mixing.permutation:
         return True
-    columns = group.readers or frozenset(group.charge_columns.values())
-    return bool(log or sign) and all(any(m[c] for m in (*log, *sign)) for c in columns)
+    moved = {c for c in group.charge_columns.values() if any(m[c] for m in (*log, *sign))}
+    written = set(group.charge_columns.values()) - group.readers
+    sides = [side for side in (group.readers, written) if side]
+    return bool(log or sign) and any(side <= moved for side in sides)
 
 
 def _carriers(group: Group, log: Modes, sign: Modes) -> tuple[tuple[str, int], ...]:
