@@ -211,7 +211,7 @@ def _paired(group: Group) -> list[tuple[Modes, Modes]]:
 
 
 def _covers(group: Group, log: Modes, sign: Modes) -> bool:
-    """Tell whether a scaling is one of the whole space: all that reads it sees it, or (even functions) all that writes it.
+    """Tell whether a scaling is one of the whole space: all its readers see it, or (even functions) all its writers.
 
     The rest scales the space in one place only, such as the gain of one norm.
     """
