@@ -190,6 +190,8 @@ class Builder:
             return self.map(node, args[0])
         if node.op in ("add", "mul"):
             return self.combine(node.op, node, args)
+        if node.op in ("max", "min", "compare", "where"):
+            return self.pointwise(node, args)
         if node.op == "matmul":
             return self.matmul(node, args)
         if node.op == "cat":
@@ -221,6 +223,20 @@ class Builder:
         out.reshape(-1)[:] = values
         return Constant(out, np.zeros(out.shape))
 
+    def pointwise(self, node: Node, args: list) -> Expression:
+        """A comparison, choice or extreme of expressions of one base and of numbers: part of an activation."""
+        bases = [e.base for e in args if isinstance(e, Expression)]
+        need(bases and all(b is bases[0] for b in bases), f"{node.op} of different values: not a chain")
+        need(node.shape == bases[0].shape, f"{node.op} that spreads a value: not a chain")
+        trees = []
+        for e in args:
+            need(isinstance(e, Expression) or e.value.size == 1, f"{node.op} with many numbers: not a chain")
+            trees.append(e.tree if isinstance(e, Expression) else ("lit", str(rational(e.value.reshape(-1)[0]))))
+        size = sum(e.size for e in args if isinstance(e, Expression)) + 1
+        need(size < 300, "an activation built of too many parts")
+        ordered = sorted(trees, key=repr) if node.op in ("max", "min") else trees
+        return Expression((node.op, *node.attrs, *ordered), bases[0], size)
+
     def combine(self, op: str, node: Node, args: list) -> Expression | Constant:
         x, y = args
         rule = plus if op == "add" else times
@@ -243,7 +259,8 @@ class Builder:
             a, ua = plus(a, ua, b, ub)
             return Expression(X, Affine(p.layer, p.shape, None, a, *self.swap(plus(p.c, p.uc, q.c, q.uc), ua)))
         stored = self.g.nodes[node.args[1] if args[1] is y else node.args[0]].op == "array"
-        if y.value.size == 1 and (len(x.base.c) > 1 or not stored) and node.shape == x.base.shape:
+        single = stored and y.value.ndim > 0 and x.base.shape[-1:] == (1,)  # more likely a bias or weight of width one
+        if y.value.size == 1 and not single and node.shape == x.base.shape:
             lit = ("lit", str(rational(y.value.reshape(-1)[0])))
             return Expression((op, *sorted((x.tree, lit), key=repr)), x.base, x.size + 1)
         z = self.affine(x)

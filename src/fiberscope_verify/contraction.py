@@ -19,10 +19,12 @@ def contract(
     xmap: dict[int, int],
     ymap: dict[int, int],
     out: tuple[int, ...],
+    labels: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
 ) -> Monomial:
     """Sum over paired axes: xk[i] with yk[i]. xmap, ymap send the other axes to axes of the result.
 
     Blocks on summed axes may reach shared (batch) axes only; the two factors must cancel along the summed axes.
+    `labels` mark equal entries of x and of y, or are None.
     """
     label = {**{a: ("k", i) for i, a in enumerate(xk)}, **{a: ("o", o) for a, o in xmap.items()}}
     right = {**{a: ("k", i) for i, a in enumerate(yk)}, **{a: ("o", o) for a, o in ymap.items()}}
@@ -50,7 +52,11 @@ def contract(
     left, lshape = renamed(x, label, sx)
     other, rshape = renamed(y, right, sy)
     summed = tuple(number["k", i] for i in range(len(xk)))
-    product = elementwise("mul", [left, other], [tuple(lshape), tuple(rshape)], tuple(size))
+    turned: list[np.ndarray | None] = []
+    for mark, table, here in ((labels[0], label, lshape), (labels[1], right, rshape)):
+        order = sorted(table, key=lambda a, table=table: number[table[a]])
+        turned.append(None if mark is None else mark.transpose(order).reshape(here))
+    product = elementwise("mul", [left, other], [tuple(lshape), tuple(rshape)], tuple(size), turned)
     result = reduce("sum", summed, product, tuple(size))
     back = {i: n[1] for n, i in number.items() if n[0] == "o"}
     blocks: dict[tuple[int, ...], Block] = {}

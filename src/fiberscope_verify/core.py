@@ -3,8 +3,9 @@
 leaves    input(i)  array(name)  lit(value)
 moves     reshape  permute  expand  take(axis, positions)         (entries only change places)
 builders  cat(axis)  pad(widths, value)
-maps      map(function, parameters)  add  mul  max  min  compare(kind)  where
-linear    matmul  conv(stride, pad, dilation, groups)  reduce(kind, axes)  window(kind, ...)  embed
+maps      map(function, parameters)  add  mul  max  min  compare(kind)  where  pow
+linear    matmul  conv(stride, pad, dilation, groups)  reduce(kind, axes)  window(kind, ...)  cumsum(axis)
+lookups   embed  index(axes)  gather(axis)  argmax(kind, axis)  topk(count, axis, largest, part)
 opaque    anything else: allowed only where nothing transformed enters
 """
 
@@ -20,6 +21,7 @@ from .report import Reject, need
 MOVES = ("reshape", "permute", "expand", "take")
 Shape = tuple[int, ...] | None
 MAX_ELEMENTS = 1 << 28
+TYPE_KEEPING = {"neg", "abs", "sign", "square", "power", "clip", "relu", "floor", "ceil"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Graph:
     outputs: list[int] = field(default_factory=list)
     known: dict[int, np.ndarray] = field(default_factory=dict)  # integer values computed while lowering
     integral: set[int] = field(default_factory=set)  # values of an integer type (their division truncates)
+    boolean: set[int] = field(default_factory=set)  # values of a boolean type (their sum is "or")
     notes: dict[int, str] = field(default_factory=dict)  # why a value is opaque
 
     def emit(self, op: str, args: tuple[int, ...] = (), attrs: tuple = (), shape: Shape = None) -> int:
@@ -72,8 +75,11 @@ class Graph:
         if node not in self.index:
             self.index[node] = len(self.nodes)
             self.nodes.append(node)
-            if args and op != "opaque" and node.attrs[:1] != ("float",) and self.integral.issuperset(args):
+            whole = op not in ("opaque", "pow") and (op != "map" or attrs[0] in TYPE_KEEPING or attrs[0] == "trunc")
+            if args and whole and self.integral.issuperset(typed(op, args)):
                 self.integral.add(len(self.nodes) - 1)
+            if op == "compare" or (carries_type(op, attrs) and self.boolean.issuperset(typed(op, args))):
+                self.boolean.add(len(self.nodes) - 1)
             need(len(self.nodes) <= 1_000_000, "the graph is too large")
         return self.index[node]
 
@@ -88,6 +94,8 @@ class Graph:
         v = self.emit("array", (), (name,), array.shape)
         if array.dtype.kind in "iub":
             self.integral.add(v)
+        if array.dtype == bool:
+            self.boolean.add(v)
         if array.dtype.kind in "iub" and array.size <= 1 << 20:
             self.known[v] = array
         return v
@@ -205,9 +213,10 @@ class Graph:
         return v if not any(map(any, widths)) else self.emit("pad", (v,), (widths, float(value).hex()), shape)
 
     def map(self, function: str, v: int, *parameters: float) -> int:
+        need(v not in self.boolean or function not in TYPE_KEEPING, f"{function} of booleans")
         out = self.emit("map", (v,), (function, *(float(p).hex() for p in parameters)), self.nodes[v].shape)
-        if v in self.known and function == "neg":
-            self.known[out] = -self.known[v]
+        if v in self.known and self.known[v].dtype != bool and function in ("neg", "abs"):
+            self.known[out] = (np.negative if function == "neg" else np.abs)(self.known[v])
         return out
 
     def binary(self, op: str, a: int, b: int, *attrs) -> int:
@@ -215,10 +224,10 @@ class Graph:
         if (
             a in self.known
             and b in self.known
-            and (op == "compare" or self.known[a].dtype != bool != self.known[b].dtype)
+            and (op == "compare" or not (self.known[a].dtype == bool == self.known[b].dtype))
         ):
             rule = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}.get(op)
-            rule = rule or getattr(np, attrs[0], None)
+            rule = getattr(np, attrs[0], None) if op == "compare" else rule
             if rule is not None:
                 self.known[out] = rule(self.known[a], self.known[b])
         return out
@@ -267,6 +276,9 @@ class Graph:
         axes = tuple(sorted({self.axis(v, a) for a in axes}))
         kept = tuple(1 if i in axes else s for i, s in enumerate(shape))
         out = self.emit("reduce", (v,), (kind, axes), kept) if axes else v
+        if axes and v in self.known and kind in ("sum", "max", "min") and self.known[v].size:
+            number = self.known[v].astype(np.int64) if kind == "sum" else self.known[v]
+            self.known[out] = getattr(np, kind)(number, axis=axes, keepdims=True)
         return out if keep else self.reshape(out, [s for i, s in enumerate(shape) if i not in axes])
 
     def window(
@@ -289,6 +301,48 @@ class Graph:
         attrs = (kind, tuple(kernel), tuple(stride), tuple(pads), tuple(dilation), bool(count_pad))
         return self.emit("window", (v,), attrs, (*shape[:-k], *out))
 
+    def look_up(self, v: int, indices: dict[int, int]) -> int:
+        """v[..., i, ...] with tensors of whole numbers at some axes, as numpy and ATen place the result's axes."""
+        shape, axes = self.shape(v), tuple(sorted(indices))
+        need(axes and axes[-1] < len(shape), "an index without a place")
+        need(not any(indices[a] in self.boolean for a in axes), "an index by a computed mask")
+        spread = broadcast(*[self.shape(indices[a]) for a in axes])
+        assert spread is not None
+        together = axes == tuple(range(axes[0], axes[-1] + 1))
+        if together and all(indices[a] in self.known for a in axes):  # constants: one axis, some of its places
+            places = [self.known[indices[a]].astype(np.int64) for a in axes]
+            sizes = [shape[a] for a in axes]
+            need(all(np.all((-n <= p) & (p < n)) for p, n in zip(places, sizes, strict=True)), "an index out of range")
+            flat = np.ravel_multi_index(
+                np.broadcast_arrays(*[p % n for p, n in zip(places, sizes, strict=True)]), tuple(sizes)
+            )
+            fused = self.reshape(v, (*shape[: axes[0]], math.prod(sizes), *shape[axes[-1] + 1 :]))
+            out = self.take(fused, axes[0], flat.reshape(-1).tolist())
+            return self.reshape(out, (*shape[: axes[0]], *spread, *shape[axes[-1] + 1 :]))
+        rest = [s for a, s in enumerate(shape) if a not in indices]
+        out = (*shape[: axes[0]], *spread, *shape[axes[-1] + 1 :]) if together else (*spread, *rest)
+        return self.emit("index", (v, *(indices[a] for a in axes)), (axes,), out)
+
+    def gather(self, v: int, axis: int, index: int) -> int:
+        """out[i, j, k] = v[i, index[i, j, k], k] for axis 1."""
+        axis, shape, wanted = self.axis(v, axis), self.shape(v), self.shape(index)
+        fits = len(shape) == len(wanted) and all(
+            w <= s or a == axis for a, (s, w) in enumerate(zip(shape, wanted, strict=True))
+        )
+        need(fits, "gather does not fit")
+        out = self.emit("gather", (v, index), (axis,), wanted)
+        if v in self.known and index in self.known:
+            rest = tuple(slice(None) if a == axis else slice(w) for a, w in enumerate(wanted))
+            self.known[out] = np.take_along_axis(self.known[v][rest], self.known[index].astype(np.int64), axis)
+        return out
+
+    def cumsum(self, v: int, axis: int) -> int:
+        axis = self.axis(v, axis)
+        out = self.emit("cumsum", (v,), (axis,), self.shape(v))
+        if v in self.known:
+            self.known[out] = np.cumsum(self.known[v].astype(np.int64), axis)
+        return out
+
     def opaque(self, name: str, args: tuple[int, ...], attrs: tuple, shape: Shape = None) -> int:
         return self.emit("opaque", args, (name, repr(attrs)), shape)
 
@@ -308,6 +362,18 @@ class Graph:
     def along(self, v: int, axis: int, rank: int) -> int:
         """A vector placed along one axis of a tensor of the given rank."""
         return self.reshape(v, [self.shape(v)[0] if i == axis else 1 for i in range(rank)])
+
+
+def carries_type(op: str, attrs: tuple) -> bool:
+    """Whether an operation on booleans gives booleans."""
+    return op in (*MOVES, "cat", "mul", "max", "min", "where", "index", "gather") or (
+        op == "reduce" and attrs[0] in ("max", "min")
+    )
+
+
+def typed(op: str, args: tuple[int, ...]) -> tuple[int, ...]:
+    """The arguments that decide the type of the result."""
+    return args[1:] if op == "where" else args[:1] if op in ("index", "gather", "embed") else args
 
 
 def shape_of_move(node: Node, probe: np.ndarray) -> tuple[int, ...]:

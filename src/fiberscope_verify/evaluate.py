@@ -12,6 +12,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from . import ball as B
+from . import choice
 from .ball import Ball
 from .chain import Chain, chain_of, reachable
 from .core import MOVES, Graph, Node, apply_move
@@ -132,7 +133,7 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
     if node.op == "map":
         return B.function(node.attrs[0], [float.fromhex(p) for p in node.attrs[1:]], args[0])
     if node.op in ("add", "mul", "max", "min"):
-        x, y = (Ball(*np.broadcast_arrays(a.mid, a.rad)) for a in args)
+        x, y = args
         if node.op in ("max", "min"):
             return B.extreme(x, y, np.maximum if node.op == "max" else np.minimum)
         return (B.add if node.op == "add" else B.mul)(x, y)
@@ -162,23 +163,28 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
         need(np.all((rows >= -len(args[0].mid)) & (rows < len(args[0].mid))), "an index out of range")
         return Ball(args[0].mid[rows], args[0].rad[rows])
     if node.op == "compare":
-        return compare(node.attrs[0], *args)
+        return choice.compare(node.attrs[0], *args)
     if node.op == "where":
-        condition, x, y = args
-        need(np.all(condition.rad == 0), "a choice that depends on rounding")
-        chosen = condition.mid != 0
-        return Ball(np.where(chosen, x.mid, y.mid), np.where(chosen, x.rad, y.rad))
+        return choice.where(*args)
+    if node.op == "pow":
+        return B.power(*(Ball(*map(np.copy, pair)) for pair in spread(args)))
+    if node.op == "cumsum":
+        return B.cumulative(args[0], node.attrs[0])
+    if node.op == "index":
+        return choice.index(node.attrs[0], args[0], args[1:])
+    if node.op == "gather":
+        return choice.gather(node.attrs[0], *args)
+    if node.op == "argmax":
+        return choice.place(*node.attrs, args[0])
+    if node.op == "topk":
+        return choice.topk(*node.attrs, args[0])
     raise Reject(f"cannot be evaluated: {graph.notes.get(v, node.op)}")
 
 
-def compare(kind: str, x: Ball, y: Ball) -> Ball:
-    """A comparison whose answer is certain, as 0 or 1."""
-    (xl, xh), (yl, yh) = B.bounds(x), B.bounds(y)
-    apart = (xh < yl) | (xl > yh)
-    sure = apart | ((x.rad == 0) & (y.rad == 0))
-    need(np.all(sure), "a comparison that depends on rounding")
-    out = np.asarray(getattr(np, kind)(x.mid, y.mid), dtype=np.float64)
-    return Ball(out, np.zeros(out.shape))
+def spread(args: list[Ball]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Balls broadcast to one shape."""
+    shape = np.broadcast_shapes(*(a.mid.shape for a in args))
+    return [(np.broadcast_to(a.mid, shape), np.broadcast_to(a.rad, shape)) for a in args]
 
 
 def convolve(node: Node, x: Ball, w: Ball) -> Ball:
@@ -220,8 +226,8 @@ def pool(node: Node, x: Ball) -> Ball:
     def over(a: np.ndarray, fill: float) -> np.ndarray:
         return windows(np.pad(a, widths, constant_values=fill), kernel, stride, dilation)
 
+    need(np.all(np.isfinite(x.mid)), "an infinite number enters a pool")
     if kind == "max":
-        need(np.all(np.isfinite(x.mid)), "an infinite number enters a pool")
         return B.ball(over(x.mid, -np.inf).max(axes), over(x.rad, 0.0).max(axes))
     size = x.mid.shape[-k:]
     inner = np.ones(size)

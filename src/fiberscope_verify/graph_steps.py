@@ -10,6 +10,7 @@ from .chain import reachable
 from .chain_steps import dyadic
 from .core import Graph
 from .exact import mismatch, power_of_two, rational, unit_in_last_place
+from .facts import Facts
 from .lower import lower
 from .model import Model
 from .monomial import Block, Monomial, clean
@@ -29,12 +30,18 @@ def same_graph(a: Graph, b: Graph) -> list[tuple[int, int]]:
         need(tuple(image[w] for w in p.args) == q.args, f"the graphs are wired differently at {p.op}")
         image[u] = v
     need([image.get(v) for v in a.outputs] == b.outputs, "the graphs have different outputs")
-    need([a.shape(v) for v in a.inputs] == [b.shape(v) for v in b.inputs], "the graphs have different inputs")
+    for u, v in zip(a.inputs, b.inputs, strict=False):
+        kinds = [(g.shape(w), w in g.integral, w in g.boolean) for g, w in ((a, u), (b, v))]
+        need(kinds[0] == kinds[1], "the graphs have different inputs")
+    need(len(a.inputs) == len(b.inputs), "the graphs have different inputs")
     return list(image.items())
 
 
 def axis_factors(certificate: Certificate, axis: object, size: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """(source, factors) of one axis: b[i] = a[source[i]] * sign[i] * scale[i] ** exponent[i]; factors None for 1."""
+    """(source, factors) of one axis: b[i] = a[source[i]] * sign[i] * product of scale[i] ** exponent[i].
+
+    ``scale`` and ``exponent`` are one name each or two lists of names; factors is None where all are 1.
+    """
     if not isinstance(axis, dict) or set(axis) != {"source", "sign", "scale", "exponent"}:
         raise Reject("an axis holds exactly source, sign, scale, exponent")
     source = np.arange(size)
@@ -44,13 +51,19 @@ def axis_factors(certificate: Certificate, axis: object, size: int) -> tuple[np.
     factors = [fmpq(1)] * size
     plain = True
     if axis["scale"] is not None:
-        scale = certificate.array(axis["scale"], "f")
-        need(len(scale) == size and np.all(scale != 0), "a scale is zero or missing")
-        exponent = np.ones(size, dtype=np.int64)
-        if axis["exponent"] is not None:
-            exponent = certificate.array(axis["exponent"], "i")
-            need(len(exponent) == size and np.all(np.abs(exponent) <= 64), "an exponent is too large or missing")
-        factors = [rational(s) ** int(e) for s, e in zip(scale, exponent, strict=True)]
+        many = isinstance(axis["scale"], list)
+        scales = axis["scale"] if many else [axis["scale"]]
+        exponents = axis["exponent"] if many else [axis["exponent"]]
+        need(isinstance(exponents, list) and 0 < len(scales) == len(exponents) <= 64, "one exponent for every scale")
+        for scale_name, exponent_name in zip(scales, exponents, strict=True):
+            scale = certificate.array(scale_name, "f")
+            need(len(scale) == size and np.all(scale != 0), "a scale is zero or missing")
+            exponent = np.ones(size, dtype=np.int64)
+            if exponent_name is not None:
+                exponent = certificate.array(exponent_name, "i")
+                need(len(exponent) == size and np.all(np.abs(exponent) <= 64), "an exponent is too large or missing")
+            powers = [rational(s) ** int(e) for s, e in zip(scale, exponent, strict=True)]
+            factors = [f * p for f, p in zip(factors, powers, strict=True)]
         plain = False
     else:
         need(axis["exponent"] is None, "an exponent without a scale")
@@ -139,6 +152,7 @@ def check_graph(certificate: Certificate, a: Model, b: Model, checked: list[str]
     checked.append(f"the same graph of {len(order)} operations")
     pairs, axes = read_steps(certificate, a, b)
     values: dict[int, Monomial] = {}
+    facts = Facts(g)
     weights = 0
     for u, v in order:
         node = g.nodes[u]
@@ -162,7 +176,7 @@ def check_graph(certificate: Certificate, a: Model, b: Model, checked: list[str]
             values[u] = Monomial()
         else:
             try:
-                values[u] = propagate(g, node, values)
+                values[u] = propagate(g, u, values, facts)
             except Reject as error:
                 raise Reject(f"at {node.op} {str(node.attrs)[:60]}, value {u}: {error}") from None
     checked.append(f"{weights} weights compared")

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from flint import fmpq
 
-ODD = {"tanh", "erf", "sin", "atan", "hardshrink", "softshrink"}  # rho(-t) = -rho(t)
+ODD = {
+    "tanh",
+    "erf",
+    "sin",
+    "atan",
+    "hardshrink",
+    "softshrink",
+    "sinh",
+    "tan",
+    "asin",
+    "asinh",
+    "atanh",
+    "round",
+}  # odd
 POSITIVE = {"relu", "leaky_relu"}  # rho(s t) = s rho(t) for s > 0
 ONE, MINUS = fmpq(1), fmpq(-1)
 

@@ -26,6 +26,8 @@ def lower(model: Model) -> Graph:
         env[name] = Tensor(g.inputs[-1])
         if name in model.integers:
             g.integral.add(g.inputs[-1])
+        if name in model.booleans:
+            g.boolean.add(g.inputs[-1])
     for wire, name in model.wires.items():
         need(wire not in env, f"the tensor {wire!r} is defined twice")
         env[wire] = Tensor(g.array(name))
@@ -64,9 +66,9 @@ def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, 
         need(isinstance(source, tuple) and -len(source) <= i < len(source), "getitem of something that is no list")
         return [source[i]]
     need(
-        not re.search(r"rand|dropout|bernoulli|multinomial|normal_|\.normal|exponential|poisson", name, re.I)
+        not re.search(r"rand|dropout|bernoulli|multinomial|normal_|\.normal|exponential|poisson|empty", name, re.I)
         or name in ("aten.dropout.default", "Dropout"),
-        f"the operation {name} draws random numbers",
+        f"the operation {name} draws random numbers or reads memory that nobody has written",
     )
     key = name.removeprefix("aten.").split(".")[0] if aten else name
     if key in IGNORED:

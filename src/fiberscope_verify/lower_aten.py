@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -37,20 +38,30 @@ def val(g: Graph, x) -> int:
     if isinstance(x, Tensor):
         return int(x)
     need(isinstance(x, bool | int | float), f"argument {x!r} is not a tensor")
+    if isinstance(x, bool):
+        return g.constant(np.asarray(x))
     v = g.lit(x)
     if isinstance(x, int):
-        g.known[v] = np.int64(x) if abs(x) < 2**62 else np.float64(x)
+        need(abs(x) < 2**62, "a gigantic integer")
+        g.known[v] = np.asarray(x, dtype=np.int64)
     return v
 
 
 def cast(g: Graph, v: int, dtype) -> int:
     """Change of dtype, in real arithmetic: nothing to floats, truncation to integers."""
-    if v in g.known:
-        kind = bool if dtype in BOOL_TYPES else np.int64
-        return g.constant(np.asarray(g.known[v]).astype(kind))
-    if dtype is None or dtype in FLOAT_TYPES:
+    if dtype is None:
         return v
-    return g.binary("compare", v, g.lit(0), "not_equal") if dtype in BOOL_TYPES else g.map("trunc", v)
+    if dtype in FLOAT_TYPES:
+        return g.map("float", v) if v in g.integral or v in g.boolean else v
+    if dtype in BOOL_TYPES:
+        if v in g.boolean:
+            return v
+        known = v in g.known
+        return g.constant(np.asarray(g.known[v]) != 0) if known else g.binary("compare", v, g.lit(0), "not_equal")
+    need(re.fullmatch(r"dtype:u?int\d+|as_scalar_type:[1-5]", dtype), f"a change to {dtype}")
+    if v in g.known:
+        return g.constant(np.asarray(g.known[v]).astype(np.int64))
+    return v if v in g.integral and v not in g.boolean else g.map("trunc", v)
 
 
 def power(g: Graph, v: int, p: float) -> int:
@@ -67,11 +78,14 @@ def power(g: Graph, v: int, p: float) -> int:
 
 
 def times(g: Graph, a: int, b: int) -> int:
-    return g.map("square", a) if a == b else g.mul(a, b)
+    return g.map("square", a) if a == b and a not in g.boolean else g.mul(a, b)
 
 
 def add(g, self, other, alpha=1):
     other = val(g, other)
+    if val(g, self) in g.boolean and other in g.boolean:
+        need(alpha == 1, "a multiple of booleans")
+        return g.binary("compare", self, other, "logical_or")
     return g.add(val(g, self), other if alpha == 1 else g.mul(other, val(g, alpha)))
 
 
@@ -86,7 +100,9 @@ def div(g, self, other, rounding_mode=None):
 
 
 def pow_(g, self, exponent):
-    need(isinstance(self, Tensor) and not isinstance(exponent, Tensor), "power with a tensor exponent")
+    if not isinstance(self, Tensor) or isinstance(exponent, Tensor):
+        args = val(g, self), val(g, exponent)
+        return g.emit("pow", args, (), broadcast(*[g.nodes[a].shape for a in args]))
     return power(g, self, exponent)
 
 
@@ -178,30 +194,27 @@ def index_select(g, self, dim, index):
 
 def where(g, condition, self, other):
     args = (val(g, condition), val(g, self), val(g, other))
+    need(args[0] not in g.integral or args[0] in g.boolean, "a condition that is no boolean")
     shape = [g.nodes[a].shape for a in args]
-    return g.emit("where", args, (), broadcast(*shape))
-
-
-def is_boolean(g: Graph, v: int) -> bool:
-    """Whether a value is certainly 0 or 1."""
-    node = g.nodes[v]
-    if node.op in ("reshape", "permute", "expand", "take", "reduce", "cat"):
-        return all(is_boolean(g, u) for u in node.args)
-    return node.op == "compare" or (node.op == "array" and g.arrays[node.attrs[0]].dtype == bool)
+    out = g.emit("where", args, (), broadcast(*shape))
+    if all(a in g.known for a in args):
+        g.known[out] = np.where(*(g.known[a] for a in args))
+    return out
 
 
 def bits(kind: str) -> Callable:
     """A bitwise operation, of booleans only."""
 
     def rule(g, self, other):
-        need(is_boolean(g, self) and is_boolean(g, other), "a bitwise operation on integers")
-        return g.binary("compare", self, other, kind)
+        args = val(g, self), val(g, other)
+        need(g.boolean.issuperset(args), "a bitwise operation on integers")
+        return g.binary("compare", *args, kind)
 
     return rule
 
 
 def bitwise_not(g, self):
-    need(is_boolean(g, self), "a bitwise operation on integers")
+    need(self in g.boolean, "a bitwise operation on integers")
     return g.binary("compare", self, g.lit(0), "equal")
 
 
@@ -220,9 +233,25 @@ def any_(g, self, dim=None, keepdim=False):
     return reduce("max")(g, g.binary("compare", self, g.lit(0), "not_equal"), dim, keepdim)
 
 
-def full(g, size, fill_value, **_):
-    need(not isinstance(fill_value, Tensor), "full of a computed value")
-    return g.expand(val(g, fill_value), size)
+def full(g, size, fill_value, dtype=None, **_):
+    return g.expand(number(g, fill_value, dtype), size)
+
+
+def number(g, value, dtype=None, **_):
+    """A number of a stated type."""
+    need(isinstance(value, bool | int | float), "full of a computed value")
+    if dtype in BOOL_TYPES:
+        value = bool(value)
+    elif isinstance(value, bool) and dtype is not None:
+        value = int(value)
+    need(dtype is None or dtype in FLOAT_TYPES or float(value).is_integer(), "a fraction as a whole number")
+    return val(g, value)
+
+
+def full_like(g, self, fill_value, dtype=None, **_):
+    """A tensor of one number; without a dtype of the type of `self`."""
+    dtype = "dtype:bool" if dtype is None and self in g.boolean else dtype
+    return full(g, g.shape(self), fill_value, dtype)
 
 
 def arange(g, start, end=None, step=1, **_):

@@ -25,7 +25,10 @@ def per_axis(x, k):
 
 
 def convolution(g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
-    need(not transposed, "transposed convolution")
+    if transposed:
+        from .lower_sums import transposed_convolution
+
+        return transposed_convolution(g, input, weight, bias, stride, padding, dilation, output_padding, groups)
     k = len(g.shape(weight)) - 2
     return conv(g, input, weight, bias, stride, padding, dilation, groups, k)
 

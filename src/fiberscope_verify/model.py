@@ -42,7 +42,8 @@ class Model:
     wires: dict[str, str]
     aliases: dict[str, str] = field(default_factory=dict)
     dtypes: dict[str, str] = field(default_factory=dict)
-    integers: set[str] = field(default_factory=set)  # inputs of an integer type
+    integers: set[str] = field(default_factory=set)  # inputs of an integer type (or boolean)
+    booleans: set[str] = field(default_factory=set)  # inputs of boolean type
     batched: bool | None = None  # known to be batched, known not to be, or unknown
     prepared: dict = field(default_factory=dict)  # forms derived from the above, kept between calls
 

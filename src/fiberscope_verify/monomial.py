@@ -116,9 +116,28 @@ def lifted(m: Monomial, shape: tuple[int, ...], rank: int) -> Monomial:
     return Monomial({tuple(a + shift for a in k): b for k, b in m.blocks.items()})
 
 
-def elementwise(op: str, args: list[Monomial], shapes: list[tuple[int, ...]], out: tuple[int, ...]) -> Monomial:
-    """add, max, min: equal transformations; mul: equal moves, factors multiply; max and min: positive factors."""
+def same_entries(labels: np.ndarray, axes: tuple[int, ...], one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Whether two sets of places on some axes always hold equal entries, whatever the places on the other axes."""
+    turned = labels.transpose((*axes, *(i for i in range(labels.ndim) if i not in axes)))
+    rows = turned.reshape(*turned.shape[: len(axes)], -1)
+    need(one[0].size * rows.shape[-1] <= MAX_BLOCK, "a transformation on too many entries")
+    return np.array_equal(rows[tuple(one)], rows[tuple(other)])
+
+
+def elementwise(
+    op: str,
+    args: list[Monomial],
+    shapes: list[tuple[int, ...]],
+    out: tuple[int, ...],
+    labels: list[np.ndarray | None] | None = None,
+) -> Monomial:
+    """add, max, min: equal transformations; mul: equal moves, factors multiply; max and min: positive factors.
+
+    `labels` mark equal entries of an operand (see Facts.labels): a move among equal entries is no move. Operands
+    without labels say how an axis moves, those with labels follow where their entries allow it.
+    """
     rank = len(out)
+    labels = labels or [None] * len(args)
     full = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
     args = [lifted(m, s, rank) for m, s in zip(args, shapes, strict=True)]
     blocks = {}
@@ -135,14 +154,18 @@ def elementwise(op: str, args: list[Monomial], shapes: list[tuple[int, ...]], ou
             )
             moved = np.unravel_index(block.p[index], block.p.shape) if axes else ()
             parts.append((moved, block.f[index], [shape[a] == size[i] for i, a in enumerate(axes)]))
-            for i, own in enumerate(parts[-1][2]):
-                if own and size[i] > 1 and not np.array_equal(moved[i], grid[i]):
+        for i in range(len(axes)):
+            leaders = [k for k, label in enumerate(labels) if label is None and parts[k][2][i] and size[i] > 1]
+            for k in leaders or range(len(parts)):
+                moved, _, own = parts[k]
+                if own[i] and size[i] > 1 and not np.array_equal(moved[i], grid[i]):
                     target[i] = moved[i]
-        for moved, _, own in parts:
-            need(
-                all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o),
-                "the operands are permuted differently",
-            )
+        for (moved, _, own), label, shape in zip(parts, labels, full, strict=True):
+            if all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o):
+                continue
+            spots = [[w if o else np.zeros_like(w) for w, o in zip(s, own, strict=True)] for s in (moved, target)]
+            fits = label is not None and same_entries(label.reshape(shape), axes, *spots)
+            need(fits, "the operands are permuted differently")
         factors = [f for _, f, _ in parts]
         if op == "mul":
             f = factors[0] * factors[1]
@@ -265,12 +288,21 @@ def reshape(m: Monomial, before: tuple[int, ...], after: tuple[int, ...]) -> Mon
 
 
 def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
-    """Set single axes of a block free where the transformation does not mix them with the rest."""
+    """Set single axes of a block free where the transformation does not mix them with the rest.
+
+    A factor common to the whole block goes to the first axis that moves, or to the first axis that is not of size one
+    (a channel comes before its pixels).
+    """
     out = {}
     todo = list(blocks.items())
     while todo:
         axes, block = todo.pop()
         if trivial(block):
+            continue
+        if len(axes) > 1 and trivial(Block(block.p, block.f / block.f.reshape(-1)[0])):
+            i = next((k for k, n in enumerate(block.p.shape) if n > 1), 0)
+            n = block.p.shape[i]
+            out[axes[i],] = Block(places((n,)), ones((n,)) * block.f.reshape(-1)[0])
             continue
         for i in range(len(axes)) if len(axes) > 1 else ():
             moved = np.unravel_index(block.p, block.p.shape)
@@ -283,8 +315,15 @@ def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
             if not free or not np.all(f.reshape(f.shape[0], -1) * first[0] == np.outer(first, f[0].reshape(-1))):
                 continue
             size = tuple(block.p.shape[k] for k in other)
-            remaining = Block(np.ravel_multi_index(tuple(r[0] for r in rest), size), f[0])
-            todo += [((axes[i],), Block(own[:, 0], first / first[0])), (tuple(axes[k] for k in other), remaining)]
+            freed = Block(own[:, 0], first / first[0])
+            there = np.ravel_multi_index(tuple(r[0] for r in rest), size)
+            if trivial(freed):
+                todo.append((tuple(axes[k] for k in other), Block(there, f[0])))
+            else:
+                todo += [
+                    ((axes[i],), Block(own[:, 0], first)),
+                    (tuple(axes[k] for k in other), Block(there, f[0] / first[0])),
+                ]
             break
         else:
             out[axes] = block

@@ -6,7 +6,8 @@ import numpy as np
 
 from .contraction import concatenate, contract
 from .core import Graph, Node
-from .monomial import Block, Monomial, apply_law, clean, elementwise, move, ones, reduce, reshape
+from .facts import Facts
+from .monomial import Block, Monomial, apply_law, clean, elementwise, move, ones, places, reduce, reshape
 from .report import Reject, need
 
 
@@ -19,31 +20,43 @@ def unexpanded(graph: Graph, v: int) -> int:
     return v
 
 
-def propagate(graph: Graph, node: Node, values: dict[int, Monomial]) -> Monomial:
+def propagate(graph: Graph, v: int, values: dict[int, Monomial], facts: Facts) -> Monomial:
     """The transformation of one value from those of its arguments."""
-    if all(values[v].identity for v in node.args):
+    node = graph.nodes[v]
+    if all(values[u].identity for u in node.args) or facts.zero(v):
         return Monomial()
-    if node.op in ("add", "mul", "max", "min", "where", "compare"):
-        node = Node(node.op, tuple(unexpanded(graph, v) for v in node.args), node.attrs, node.shape)
-    args = [values[v] for v in node.args]
-    shapes = [graph.shape(v) for v in node.args]
+    args = [values[u] for u in node.args]
+    shapes = [graph.shape(u) for u in node.args]
     if node.op in ("reshape", "permute", "expand", "take"):
         return move(node, args[0], shapes[0])
     if node.op == "map":
         return apply_law(args[0], node.attrs[0], node.attrs[1:], shapes[0])
-    if node.op in ("add", "mul", "max", "min"):
-        assert node.shape is not None
-        return elementwise(node.op, args, shapes, node.shape)
+    if node.op in ("add", "mul", "max", "min", "where", "compare"):
+        return pointwise(graph, node, values, facts)
     if node.op == "matmul":
         assert node.shape is not None
         n, (p, q) = len(node.shape), (len(s) for s in shapes)
         xmap = {a: a + n - p for a in range(p - 1)}
         ymap = {a: a + n - q for a in range(q - 2)} | {q - 1: n - 1}
-        return contract(*args, *shapes, (p - 1,), (q - 2,), xmap, ymap, node.shape)
+        contraction = (p - 1,), (q - 2,), xmap, ymap, node.shape
+        try:
+            return contract(*args, *shapes, *contraction)
+        except Reject:
+            labels = facts.labels(node.args[0]), facts.labels(node.args[1])
+            if all(label is None for label in labels):
+                raise
+            return contract(*args, *shapes, *contraction, labels)
     if node.op == "conv":
         return convolution(node, args, shapes)
     if node.op == "reduce":
         return reduce(node.attrs[0], node.attrs[1], args[0], shapes[0])
+    if node.op == "cumsum":
+        need(not args[0].touching([node.attrs[0]]), "a transformed axis is summed up step by step")
+        return args[0]
+    if node.op == "argmax":
+        need(not args[0].touching([node.attrs[1]]), "a transformed axis is searched")
+        need(all(np.all(b.f > 0) for b in args[0].blocks.values()), "the place of a maximum of negative multiples")
+        return unscaled(args[0])
     if node.op == "window":
         space = range(len(shapes[0]) - len(node.attrs[1]), len(shapes[0]))
         need(not args[0].touching(space), "a transformed axis is pooled over")
@@ -55,29 +68,83 @@ def propagate(graph: Graph, node: Node, values: dict[int, Monomial]) -> Monomial
     if node.op == "cat":
         return concatenate(args, shapes, node.attrs[0])
     if node.op == "pad":
-        padded = [i for i, w in enumerate(node.attrs[0]) if any(w)]
-        need(not args[0].touching(padded), "a transformed axis is padded")
         zero = float.fromhex(node.attrs[1]) == 0
         need(zero or all(np.all(b.f == 1) for b in args[0].blocks.values()), "padding with a number that is not zero")
-        return args[0]
+        return Monomial({k: padded(b, [node.attrs[0][a] for a in k]) for k, b in args[0].blocks.items()})
     if node.op == "embed":
         need(args[1].identity and not args[0].touching([0]), "the rows of an embedding are transformed")
         shift = len(shapes[1]) - 1
         return Monomial({tuple(a + shift for a in k): b for k, b in args[0].blocks.items()})
+    if node.op == "index":
+        return look_up(node.attrs[0], args, shapes)
+    raise Reject(f"no rule for {graph.notes.get(v, node.op)}")
+
+
+def unscaled(m: Monomial) -> Monomial:
+    """The same moves with factors 1."""
+    return clean({k: Block(b.p, ones(b.p.shape)) for k, b in m.blocks.items()})
+
+
+def pointwise(graph: Graph, node: Node, values: dict[int, Monomial], facts: Facts) -> Monomial:
+    """Entry by entry, with broadcasting; a zero fits any transformation where it is added or compared."""
+    assert node.shape is not None
+    bare = [unexpanded(graph, u) for u in node.args]
+    args, shapes, zero = [values[u] for u in bare], [graph.shape(u) for u in bare], [facts.zero(u) for u in bare]
+
+    def combined(op: str, which: list[int], operands: list[Monomial]) -> Monomial:
+        """elementwise, where it refuses a second time with the knowledge of equal entries."""
+        assert node.shape is not None
+        sizes = [shapes[i] for i in which]
+        try:
+            return elementwise(op, operands, sizes, node.shape)
+        except Reject:
+            labels = [facts.labels(bare[i]) for i in which]
+            if all(label is None for label in labels):
+                raise
+            return elementwise(op, operands, sizes, node.shape, labels)
+
+    if node.op == "mul":
+        return combined("mul", [0, 1], args)
     if node.op == "where":
-        assert node.shape is not None
-        zero = [graph.nodes[v].op == "lit" and float.fromhex(graph.nodes[v].attrs[0]) == 0 for v in node.args[1:]]
-        need(all(np.all(b.f == 1) for b in args[0].blocks.values()), "a scaled condition")
-        chosen = [m for m, z in zip(args[1:], zero, strict=True) if not z]
-        sizes = [s for s, z in zip(shapes[1:], zero, strict=True) if not z]
-        bare = Monomial({k: Block(b.p, ones(b.p.shape)) for k, b in args[0].blocks.items()})
-        value = elementwise("add", chosen, sizes, node.shape)
-        return elementwise("mul", [bare, value], [shapes[0], node.shape], node.shape)
-    if node.op == "compare":
-        assert node.shape is not None
-        out = elementwise("max", args, shapes, node.shape)
-        return clean({k: Block(b.p, ones(b.p.shape)) for k, b in out.blocks.items()})
-    raise Reject(f"no rule for {graph.notes.get(graph.index.get(node, -1), node.op)}")
+        condition = args[0]
+        need(all(np.all(b.f == 1) for b in condition.blocks.values()), "a scaled condition")
+        kept = [i for i in (1, 2) if not zero[i]]
+        value = combined("add", kept, [args[i] for i in kept])
+        return elementwise("mul", [unscaled(condition), value], [shapes[0], node.shape], node.shape)
+    kept = [i for i in range(len(bare)) if not zero[i]]
+    if node.op in ("compare", "max", "min"):  # x against 0: the sign of every x must stay
+        loose = node.op == "compare" and node.attrs[0] in ("equal", "not_equal")
+        operands = [unscaled_signs(args[i]) if loose and len(kept) == 1 else args[i] for i in kept]
+        out = combined("max", kept, operands)
+        return unscaled(out) if node.op == "compare" else out
+    return combined("add", kept, [args[i] for i in kept])
+
+
+def padded(block: Block, widths: list[tuple[int, int]]) -> Block:
+    """A block whose axes grow: the new places stay where they are."""
+    size = tuple(n + a + b for n, (a, b) in zip(block.p.shape, widths, strict=True))
+    inner = tuple(slice(a, a + n) for n, (a, _) in zip(block.p.shape, widths, strict=True))
+    moved = np.unravel_index(block.p, block.p.shape)
+    p, f = places(size), ones(size)
+    p[inner] = np.ravel_multi_index(tuple(m + a for m, (a, _) in zip(moved, widths, strict=True)), size)
+    f[inner] = block.f
+    return Block(p, f)
+
+
+def unscaled_signs(m: Monomial) -> Monomial:
+    """The same moves and sizes of factors, all positive: whether a number is zero does not depend on its sign."""
+    return clean({k: Block(b.p, np.abs(b.f)) for k, b in m.blocks.items()})
+
+
+def look_up(axes: tuple[int, ...], args: list[Monomial], shapes: list[tuple[int, ...]]) -> Monomial:
+    """x[..., i, ...]: indices and indexed axes are untouched, the other axes keep what they have."""
+    need(all(m.identity for m in args[1:]) and not args[0].touching(axes), "an indexed axis is transformed")
+    rank = max(len(s) for s in shapes[1:])
+    together = axes == tuple(range(axes[0], axes[-1] + 1))
+    rest = [a for a in range(len(shapes[0])) if a not in axes]
+    before = [a for a in rest if together and a < axes[0]]
+    place = {a: i if a in before else i + rank for i, a in enumerate(rest)}
+    return Monomial({tuple(place[a] for a in k): b for k, b in args[0].blocks.items()})
 
 
 def convolution(node: Node, args: list[Monomial], shapes: list[tuple[int, ...]]) -> Monomial:

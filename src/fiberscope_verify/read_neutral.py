@@ -51,6 +51,9 @@ def read_neutral(neutral: dict) -> Model:
         model.dtypes = dict(neutral.get("dtypes", {}))
         model.aliases = dict(neutral.get("aliases", {}))
         model.inputs = [(i["name"], tuple(int(s) for s in i["shape"])) for i in neutral["inputs"]]
+        kinds = {i["name"]: str(i.get("dtype", "float32")) for i in neutral["inputs"]}
+        model.booleans = {name for name, kind in kinds.items() if kind == "bool"}
+        model.integers = {name for name, kind in kinds.items() if "int" in kind} | model.booleans
         model.outputs = [o["t"] if isinstance(o, dict) else str(o) for o in neutral["outputs"]]
         flags = [i.get("batched") for i in neutral["inputs"]]
         model.batched = flags[0] if flags and all(f == flags[0] for f in flags) else None

@@ -169,6 +169,7 @@ def read_onnx(data: bytes, sha256: str) -> Model:
             raise Reject("sparse initialisers are not supported")
     model.inputs = [(n, s) for n, s, _ in inputs if n not in model.arrays]
     model.integers = {n for n, _, element in inputs if element not in (1, 10, 11, 16)}
+    model.booleans = {n for n, _, element in inputs if element == 9}
     for name, _ in model.inputs:
         define(name)
     for number, _, value in fields(graph):

@@ -117,6 +117,11 @@ def _read(archive, root: str, program: dict, sha256: str) -> Model:
             shape = tuple(int(s["as_int"]) if "as_int" in s else 0 for s in sizes)
             need(all(shape[1:]) or not shape, f"input {name!r}: only the leading axis may be free")
             model.inputs.append((name, shape))
+            kind = graph["tensor_values"][name]["dtype"]
+            if kind in (1, 2, 3, 4, 5, 12):
+                model.integers.add(name)
+            if kind == 12:
+                model.booleans.add(name)
         else:
             fields = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
             need(kind in fields, f"input kind {kind!r} is not supported")

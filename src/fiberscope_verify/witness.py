@@ -11,18 +11,19 @@ from .model import Model
 from .report import need
 
 
-def integer_inputs(model: Model, n: int) -> np.ndarray:
-    """Which flat inputs index an embedding directly (and so must be whole numbers)."""
+def integer_inputs(model: Model, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which flat inputs must be whole numbers, and which must be places (not below zero) or booleans (at most one)."""
     graph = lower(model)
-    mark = np.zeros(n, dtype=bool)
+    mark, top = np.zeros(n, dtype=bool), np.full(n, np.inf)
     sizes = [int(np.prod(graph.shape(v))) for v in graph.inputs]
     indexed = {v.args[1] for v in graph.nodes if v.op == "embed"}
     copies = max(sum(sizes) // max(n, 1), 1)
     at = 0
     for v, size in zip(graph.inputs, sizes, strict=True):
-        mark[at : at + size // copies] = v in indexed
+        mark[at : at + size // copies] = v in indexed or v in graph.integral
+        top[at : at + size // copies] = 1 if v in graph.boolean else np.inf
         at += size // copies
-    return mark
+    return mark, top
 
 
 def check_witness(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> None:
@@ -34,8 +35,9 @@ def check_witness(certificate: Certificate, a: Model, b: Model, checked: list[st
     box = certificate.box(len(x))
     need(box is None or (np.all(box[0] <= x) and np.all(x <= box[1])), "the witness lies outside the domain")
     for model in (a, b):
-        whole = integer_inputs(model, len(x))
+        whole, top = integer_inputs(model, len(x))
         need(np.all(x[whole] == np.floor(x[whole])) and np.all(x[whole] >= 0), "a token input must be a whole number")
+        need(np.all(x <= top), "a boolean input must be 0 or 1")
     (p, rp), (q, rq) = evaluate(a, x), evaluate(b, x)
     need(p.shape == q.shape, "the models have different numbers of outputs")
     low = np.abs(p - q) * (1 - 2.0**-50) - (rp + rq) * (1 + 2.0**-50)
