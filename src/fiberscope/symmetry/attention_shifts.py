@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch import fx
+
 from fiberscope.symmetry.axes import leaves, resolve
-from fiberscope.symmetry.bias_paths import MOVES, forward, keeps_rows, origin, projection, shape_of, stored_bias
+from fiberscope.symmetry.bias_paths import MOVES, forward, keeps_rows, origin, projection, stored_bias
 from fiberscope.symmetry.infer import op_name
 from fiberscope.symmetry.layout import Layout
 from fiberscope.symmetry.shift import Shift
@@ -44,34 +46,45 @@ def _once(net: Network, weight: str) -> bool:
 
 
 def _keys(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: Node) -> list[Shift]:
-    scores, _ = _back_to_scores(inf, softmax.args[0])
+    scores, _ = _back_to_scores(inf, softmax)
     if scores is None:
         return []
-    source = _projection(net, inf, layouts, scores.args[1], scores, contracted=1)
-    return [Shift(source[0], source[1])] if source else []
+    source = projection(net, inf, layouts, scores.args[1], scores, 1, scaled=True)
+    return [Shift(source.bias, source.entries)] if source else []
 
 
-def _back_to_scores(inf: Inference, node: Any) -> tuple[Node | None, bool]:
-    """Follow the softmax input back to the product of queries and keys; tell whether a mask is added on the way."""
+def _back_to_scores(inf: Inference, softmax: Node) -> tuple[Node | None, bool]:
+    """Follow the softmax back to the product of queries and keys that it alone reads; tell whether a mask is added."""
     masked = False
-    while hasattr(node, "op") and node.op == "call_function":
-        name = op_name(node)
-        if name == "bmm":
+    reader, node = softmax, softmax.args[0]
+    while isinstance(node, fx.Node) and node.op == "call_function":
+        if any(u is not reader and not _asks_for_infinity(u) for u in node.users):
+            break
+        if op_name(node) == "bmm":
             return node, masked
-        if name in ("view", "clone", "alias", "_to_copy", "reshape", "_unsafe_view", "expand"):
-            if name in ("view", "reshape", "_unsafe_view") and _shape(node)[-1] != _shape(node.args[0])[-1]:
-                return None, masked
-            node = node.args[0]
-        elif name in ("mul", "div") and not hasattr(node.args[1], "op"):
-            node = node.args[0]
-        elif name in ("add", "sub"):
-            sides = [a for a in node.args[:2] if hasattr(a, "op") and not _constant(inf, a)]
-            if len(sides) != 1 or (name == "sub" and sides[0] is not node.args[0]):
-                return None, masked
-            node, masked = sides[0], True
-        else:
-            return None, masked
+        reader, source, mask = node, *_score_source(inf, node)
+        node, masked = source, masked or mask
     return None, masked
+
+
+_SCORE_MOVES = ("view", "clone", "alias", "_to_copy", "reshape", "_unsafe_view", "expand")
+
+
+def _score_source(inf: Inference, node: Node) -> tuple[Any, bool]:
+    """The scores that a node moves, multiplies by a number or adds a weight-free mask to; whether it adds a mask."""
+    name = op_name(node)
+    scaled = name in ("mul", "div") and not isinstance(node.args[1], fx.Node)
+    if scaled or (name in _SCORE_MOVES and keeps_rows(node)):
+        return node.args[0], False
+    if name in ("add", "sub"):
+        sides = [a for a in node.args[:2] if isinstance(a, fx.Node) and not _constant(inf, a)]
+        if len(sides) == 1 and (name == "add" or sides[0] is node.args[0]):
+            return sides[0], True
+    return None, False
+
+
+def _asks_for_infinity(node: Node) -> bool:
+    return op_name(node) == "eq" and bool(node.args[1] == float("-inf"))
 
 
 def _past_guard(inf: Inference, softmax: Node) -> Node:
@@ -79,13 +92,13 @@ def _past_guard(inf: Inference, softmax: Node) -> Node:
     users = [u for u in softmax.users if op_name(u) not in ("full_like", "zeros_like")]
     if len(users) != 1 or op_name(users[0]) != "where" or users[0].args[2] is not softmax:
         return softmax
-    _, masked = _back_to_scores(inf, softmax.args[0])
+    _, masked = _back_to_scores(inf, softmax)
     names = []
     node: Any = users[0].args[0]
     while node.op == "call_function" and op_name(node) in ("logical_not", "any", "eq", *MOVES):
         names.append(op_name(node))
         if op_name(node) == "eq":
-            infinite = node.args[1] == float("-inf") and _origin(node.args[0]) is _origin(softmax.args[0])
+            infinite = node.args[1] == float("-inf") and origin(node.args[0]) is origin(softmax.args[0])
             guard = [n for n in names if n not in MOVES] == ["logical_not", "any", "logical_not", "eq"]
             return users[0] if infinite and guard and not masked else softmax
         node = node.args[0]
@@ -94,56 +107,43 @@ def _past_guard(inf: Inference, softmax: Node) -> Node:
 
 def _values(net: Network, inf: Inference, layouts: Mapping[str, Layout], softmax: Node) -> list[Shift]:
     attention = _past_guard(inf, softmax)
-    product = _forward(attention, lambda n: op_name(n) == "bmm")
-    if product is None or _origin(product.args[0]) is not attention:
+    product = forward(attention, lambda n: op_name(n) == "bmm", rows=True)
+    if product is None or origin(product.args[0], rows=True) is not attention:
         return []
-    source = _projection(net, inf, layouts, product.args[1], product, contracted=None)
-    if source is None:
-        return []
+    source = projection(net, inf, layouts, product.args[1], product, 2, scaled=False)
     absorber = _absorber(net, inf, layouts, product)
-    if absorber is None:
+    if source is None or absorber is None:
         return []
-    bias, entries, leaf = source
     weight, axis, target = absorber
-    places = _places(layouts[weight][axis], None)
-    own = _places(layouts[bias][0], leaf)
-    if len(places) != len(own) or not np.array_equal(own, entries):
+    read = layouts[weight][axis]
+    if read.size != len(source.entries) or tuple(x.atom.id for x in leaves(read)) != source.atoms:
         return []
-    return [Shift(bias, entries, (weight, axis, target))] if _once(net, target) and _once(net, weight) else []
+    alone = _once(net, target) and _once(net, weight)
+    return [Shift(source.bias, source.entries, (weight, axis, target))] if alone else []
 
 
 def _absorber(
     net: Network, inf: Inference, layouts: Mapping[str, Layout], product: Node
 ) -> tuple[str, int, str] | None:
     """The output projection that reads the attended values (weight, the axis it reads along) and its bias."""
-    reader = _forward(product, lambda n: op_name(n) in ("addmm", "mm", "bmm"))
-    if reader is None:
+    reader = forward(product, lambda n: op_name(n) in ("addmm", "mm", "bmm"))
+    if reader is None or reader.kwargs:
         return None
     fused = op_name(reader) == "addmm"
     operand, matrix = reader.args[1:3] if fused else reader.args[:2]
-    if _origin(operand) is not product:
+    if origin(operand) is not product or not isinstance(matrix, fx.Node):
         return None
-    added = reader if fused else _forward(reader, lambda n: op_name(n) == "add")
-    weight = net.weight_of.get(getattr(_origin(matrix), "name", ""))
-    bias = _bias(net, added)
-    if weight is None or bias is None:
-        return None
-    typed = inf.env.get(matrix.name)  # type: ignore[union-attr]
-    if not isinstance(typed, Typed) or len(layouts[weight]) != 2:
+    added = reader if fused else forward(reader, lambda n: op_name(n) == "add", rows=True)
+    weight = net.weight_of.get(origin(matrix).name)
+    bias = stored_bias(net, added) if added is not None and not added.kwargs else None
+    typed = inf.env.get(matrix.name)
+    if weight is None or bias is None or not isinstance(typed, Typed) or len(layouts[weight]) != 2:
         return None
     read = {(x.atom.id, x.charge) for x in leaves(resolve(typed.axes[-2]))}
     axes = [i for i, a in enumerate(layouts[weight]) if {(x.atom.id, x.charge) for x in leaves(a)} == read]
     return (weight, axes[0], bias) if len(axes) == 1 else None
 
 
-def _bias(net: Network, node: Any) -> str | None:
-    """The stored one-dimensional bias that a projection adds."""
-    if node is None:
-        return None
-    for arg in node.args[:1] if op_name(node) == "addmm" else node.args[:2]:
-        name = net.weight_of.get(getattr(arg, "name", ""))
-        if name is not None and net.weights[name].ndim == 1:
-            return name
-    return None
-
-
+def _constant(inf: Inference, node: Node) -> bool:
+    value = inf.env.get(node.name)
+    return isinstance(value, Typed) and value.constant

@@ -146,13 +146,12 @@ def _fixed_like(val: Any, reason: str | None, constant: bool) -> Any:
 
 
 def _stack_dims(graph: torch.fx.Graph) -> dict[str, int]:
-    """Find views whose new axis is later taken apart by select: fused query-key-value layouts."""
+    """Find views whose new axis is later taken apart one by one: fused query-key-value layouts."""
     found: dict[str, int] = {}
     for node in graph.nodes:
-        if node.op != "call_function" or op_name(node) not in ("select", "unbind"):
+        dim = _taken_apart(node)
+        if dim is None:
             continue
-        rank = len(node.args[0].meta["val"].shape)
-        dim = (node.args[1] if len(node.args) > 1 else 0) % rank
         origin = node.args[0]
         while dim is not None and origin.op == "call_function" and op_name(origin) in _MOVES:
             dim = _before(origin, dim)
@@ -162,6 +161,27 @@ def _stack_dims(graph: torch.fx.Graph) -> dict[str, int]:
         if 1 < int(origin.meta["val"].shape[dim]) <= _LARGEST_STACK:
             found[origin.name] = dim
     return found
+
+
+def _taken_apart(node: torch.fx.Node) -> int | None:
+    """Axis of which a node takes single entries: select, unbind, or a slice of one that is squeezed at once."""
+    if node.op != "call_function" or op_name(node) not in ("select", "unbind", "slice"):
+        return None
+    args: Any = node.args
+    dim = (args[1] if len(args) > 1 else 0) % len(args[0].meta["val"].shape)
+    if op_name(node) == "slice":
+        single = int(node.meta["val"].shape[dim]) == 1
+        return dim if single and all(op_name(u) == "squeeze" and dim in _squeezed(u) for u in node.users) else None
+    return dim
+
+
+def _squeezed(node: torch.fx.Node) -> set[int]:
+    """Axes that a squeeze drops."""
+    args: Any = node.args
+    source = [int(n) for n in args[0].meta["val"].shape]
+    given = args[1] if len(args) > 1 else list(range(len(source)))
+    dims = [given] if isinstance(given, int) else list(given)
+    return {d % len(source) for d in dims if source[d] == 1}
 
 
 def _before(node: torch.fx.Node, dim: int) -> int | None:
@@ -178,10 +198,6 @@ def _before(node: torch.fx.Node, dim: int) -> int | None:
         new = args[1] % rank
         return None if dim == new else dim - (dim > new)
     if name == "squeeze":
-        source = [int(n) for n in args[0].meta["val"].shape]
-        given = args[1] if len(args) > 1 else list(range(len(source)))
-        dims = [given] if isinstance(given, int) else list(given)
-        dropped = {d % len(source) for d in dims if source[d] == 1}
-        kept = [d for d in range(len(source)) if d not in dropped]
-        return kept[dim]
+        dropped = _squeezed(node)
+        return [d for d in range(rank + len(dropped)) if d not in dropped][dim]
     return dim

@@ -56,15 +56,21 @@ def squeeze(inf: Inference, node: Call) -> Value:
     dims = [given] if isinstance(given, int) else list(given)
     drop = {d % rank for d in dims if int(source[d]) == 1}
     value = inf.env[node.args[0].name]
-    if isinstance(value, Stacked) and value.dim not in drop:
-        inner = {d - (d > value.dim) for d in drop}
-        items = tuple(Typed(tuple(a for i, a in enumerate(t.axes) if i not in inner), t.constant) for t in value.items)
-        return Stacked(value.dim - sum(d < value.dim for d in drop), items)
+    if isinstance(value, Stacked):
+        inner = {d - (d > value.dim) for d in drop if d != value.dim}
+        items = tuple(_without(inf, item, inner) for item in value.items)
+        return items[0] if value.dim in drop else Stacked(value.dim - sum(d < value.dim for d in drop), items)
     x = inf.typed(node.args[0])
     kept = shape_of(node)
     if all(isinstance(x.axes[d], Uniform) for d in drop):
         return Typed(tuple(a for i, a in enumerate(x.axes) if i not in drop), x.constant, x.zero)
     return Typed(tuple(regroup(inf, list(x.axes), kept)), x.constant, x.zero)
+
+
+def _without(inf: Inference, item: Typed, drop: set[int]) -> Typed:
+    for d in drop:
+        inf.facts.vanish(item.axes[d])
+    return Typed(tuple(a for i, a in enumerate(item.axes) if i not in drop), item.constant)
 
 
 def same(inf: Inference, node: Call) -> Value:
