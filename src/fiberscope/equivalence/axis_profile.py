@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fiberscope.symmetry.action import aligned, mode_exponents, order_of, walk
-from fiberscope.symmetry.axes import Axis, Leaf
+from fiberscope.symmetry.axes import Axis, Leaf, Product, Sum
 from fiberscope.symmetry.element import Element
 from fiberscope.symmetry.symmetries import Symmetries
 
@@ -79,18 +79,31 @@ def _profile(element: Element, sym: Symmetries, axis: Axis) -> AxisProfile:
     n = axis.size
     source = _run(np.arange(n, dtype=np.float64), axis, element, sym, "source").astype(np.int64)
     sign = np.rint(_run(np.ones(n), axis, element, sym, "sign"))
-    modes = max((len(g.log_modes) for g in sym.groups.values()), default=0)
     scales = []
-    for mode in range(modes):
-        scale = _run(np.ones(n), axis, element, sym, "scale", mode)
-        exponent = np.rint(_run(np.zeros(n), axis, element, sym, "exponent", mode)).astype(np.int64)
-        scale = np.where(exponent == 0, 1.0, scale)
-        if (scale != 1).any():
-            scales.append((scale, exponent))
+    for atom in _atoms(axis):  # factors of one axis may carry scales of different exponents
+        for mode in range(len(sym.groups[atom].log_modes)):
+            scale = _run(np.ones(n), axis, element, sym, "scale", mode, atom)
+            exponent = np.rint(_run(np.zeros(n), axis, element, sym, "exponent", mode, atom)).astype(np.int64)
+            scale = np.where(exponent == 0, 1.0, scale)
+            if (scale != 1).any():
+                scales.append((scale, exponent))
     return AxisProfile(source, sign, tuple(scales))
 
 
-def _run(start: Array, axis: Axis, element: Element, sym: Symmetries, what: str, mode: int = 0) -> Array:
+def _atoms(axis: Axis) -> list[int]:
+    """The atoms of one axis, each once."""
+    match axis:
+        case Leaf(atom):
+            return [atom.id]
+        case Product(inner) | Sum(inner):
+            return list(dict.fromkeys(a for part in inner for a in _atoms(part)))
+        case _:
+            return []
+
+
+def _run(
+    start: Array, axis: Axis, element: Element, sym: Symmetries, what: str, mode: int = 0, atom: int | None = None
+) -> Array:
     groups = sym.groups
 
     def visit(values: Array, axes: list[Axis]) -> Array:
@@ -110,7 +123,7 @@ def _run(start: Array, axis: Axis, element: Element, sym: Symmetries, what: str,
                 for field, odd in zip(part.sign, parities, strict=True):
                     if odd:
                         values = values * aligned(field, group, axes, i, values.ndim)
-            if mode < len(exponents) and exponents[mode] and part.log is not None:
+            if leaf.atom.id == atom and mode < len(exponents) and exponents[mode] and part.log is not None:
                 if what == "scale":
                     values = values * aligned(part.log[mode], group, axes, i, values.ndim)
                 elif what == "exponent":
