@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fiberscope.symmetry.axes import INPUT, OUTPUT, Uniform, fixed_axis
+from fiberscope.symmetry.ops import op_name
 from fiberscope.symmetry.rules import RULES
 from fiberscope.symmetry.typed import Inference, Stacked, Typed, fixed
+from fiberscope.symmetry.uses import stored_weights
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +25,7 @@ def infer(net: Network) -> tuple[Inference, dict[str, Typed]]:
     """Type every tensor of the network; return the facts and the type of every weight."""
     inf = Inference()
     inf.stack_dims = _stack_dims(net.graph)
-    inf.stored = _stored(net)
+    inf.stored = stored_weights(net)
     weights: dict[str, Typed] = {}
     inputs = set(net.input_names)
     for node in net.graph.nodes:
@@ -35,16 +37,6 @@ def infer(net: Network) -> tuple[Inference, dict[str, Typed]]:
     for node in net.output_nodes:
         inf.freeze(inf.typed(node))
     return inf, weights
-
-
-def _stored(net: Network) -> set[str]:
-    """Names of the nodes whose entries are entries of one weight, only moved about."""
-    found: set[str] = set()
-    for node in net.graph.nodes:
-        moved = node.op == "call_function" and op_name(node) in _MOVES | {"view", "t", "slice", "expand", "select"}
-        if node.name in net.weight_of or (moved and node.args[0].name in found):
-            found.add(node.name)
-    return found
 
 
 def _placeholder(
@@ -80,18 +72,10 @@ def _constant(tensor: torch.Tensor) -> Typed:
     return Typed(axes, True, zero=not bool(tensor.any()))
 
 
-def op_name(node: torch.fx.Node) -> str:
-    """Return the name of the op without its overload: ``add`` for aten.add.Tensor."""
-    target: Any = node.target
-    packet = getattr(target, "overloadpacket", None)
-    return packet.__name__ if packet is not None else getattr(target, "__name__", str(target))
-
-
 def _call(inf: Inference, node: torch.fx.Node) -> None:
     name = op_name(node)
     inf.facts.where = f"{node.target} at node {node.name}"
-    biased = name == "add" and any(getattr(a, "name", None) in inf.stored for a in node.args)
-    inf.labels[node.name] = "bias" if biased else "move" if name in _MOVES | {"view", "t", "expand"} else name
+    inf.uses.note(node, name, inf.stored)
     if name == "getitem":
         inf.env[node.name] = inf.env[node.args[0].name][node.args[1]]  # type: ignore[union-attr,index]
         return

@@ -9,7 +9,7 @@ scaling group. All comparisons are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fiberscope.symmetry.axes import Leaf
-from fiberscope.symmetry.blocks import Block, Workspace, per_copy, positions
+from fiberscope.symmetry.blocks import Workspace, per_copy, positions
 from fiberscope.symmetry.groups import Mixing
+from fiberscope.symmetry.rules import RULES, normalisation
 from fiberscope.symmetry.solve import Group
 
 if TYPE_CHECKING:
@@ -51,72 +52,81 @@ def redundancy(symmetries: Symmetries, weights: Mapping[str, Array]) -> Redundan
         group = symmetries.groups[entry.atom]
         if entry.permuted_with or entry.mixing is not Mixing.permutation or group.context:
             continue
-        written, read = _sides(space, group)
-        if not written:
+        sides = _sides(space, group)
+        if not (sides.rows or sides.plain):
             continue
-        gone = _unread(group, read) | _zero(group, written)
-        still = _constant(written) & ~gone & (not group.pooled)
+        gone = _unread(group, sides) | _zero(group, sides)
+        still = _constant(group, sides) & ~gone
         dead += [(entry.id, int(i)) for i in np.flatnonzero(gone)]
         constant += [(entry.id, int(i)) for i in np.flatnonzero(still)]
-        duplicate += [(entry.id, i) for i in _duplicates(group, written, ~(gone | still))]
+        duplicate += [(entry.id, i) for i in _duplicates(group, [*sides.rows, *sides.plain], ~(gone | still))]
     return Redundancy(tuple(dead), tuple(constant), tuple(duplicate))
 
 
-def _sides(space: Workspace, group: Group) -> tuple[list[Array], list[Array]]:
-    """Return what the space writes and what reads it, as (units, entries) arrays."""
-    written: list[Array] = []
-    read: list[Array] = []
+@dataclass
+class _Sides:
+    """(units, entries) arrays of one space: the ``rows`` and ``plain`` biases or gains that write it, what reads it."""
+
+    rows: list[Array] = field(default_factory=list)
+    plain: list[Array] = field(default_factory=list)
+    read: list[Array] = field(default_factory=list)
+
+
+def _sides(space: Workspace, group: Group) -> _Sides:
+    sides = _Sides()
     for block in space.blocks(group.atom.id):
         for place in positions(block, group.atom.id):
             leaf = block.axes[place]
             assert isinstance(leaf, Leaf)
-            reader = group.charge_columns[leaf.charge] in group.readers
-            (read if reader else written).append(_rows(block, place, group))
-    return written, read
+            column = group.charge_columns[leaf.charge]
+            entries = per_copy(block, place, group).reshape(group.atom.size, -1)
+            if column in group.readers:
+                sides.read.append(entries)
+            if column not in group.readers or column in group.tied:
+                row = block.weight in group.multiplied or entries.shape[1] > 1
+                (sides.rows if row else sides.plain).append(entries)
+    return sides
 
 
-def _rows(block: Block, place: int, group: Group) -> Array:
-    return per_copy(block, place, group).reshape(group.atom.size, -1)
-
-
-def _unread(group: Group, read: list[Array]) -> Array:
-    if group.pooled or not read:
+def _unread(group: Group, sides: _Sides) -> Array:
+    """Units whose every reader is zero."""
+    if group.pooled or not sides.read:
         return np.zeros(group.atom.size, dtype=bool)
-    return np.all([(r == 0).all(axis=1) for r in read], axis=0)
+    return np.all([(r == 0).all(axis=1) for r in sides.read], axis=0)
 
 
-def _constant(written: list[Array]) -> Array:
-    rows = [w for w in written if w.shape[1] > 1]
-    if not rows:
-        return np.zeros(written[0].shape[0], dtype=bool)
-    return np.all([(w == 0).all(axis=1) for w in rows], axis=0)
+def _constant(group: Group, sides: _Sides) -> Array:
+    """Units whose every row is zero, where nothing else can carry the input in."""
+    if not sides.rows or not CALM.issuperset(group.ops):
+        return np.zeros(group.atom.size, dtype=bool)
+    return np.all([(r == 0).all(axis=1) for r in sides.rows], axis=0)
 
 
-def _zero(group: Group, written: list[Array]) -> Array:
-    """Units of a plain layer (one matrix, at most one bias) whose constant value rho(b) is zero."""
-    rows = [w for w in written if w.shape[1] > 1]
-    biases = [w for w in written if w.shape[1] == 1]
+def _zero(group: Group, sides: _Sides) -> Array:
+    """Units of a plain layer (one matrix, at most one bias, then the activation) whose value rho(b) is zero."""
     none = np.zeros(group.atom.size, dtype=bool)
-    if len(rows) != 1 or len(biases) > 1 or group.pooled or len(group.atom.activations) != 1 or not _plain(group):
+    *before, last = group.ops or ("",)
+    if len(sides.rows) != 1 or len(sides.plain) > 1 or group.pooled or len(group.atom.activations) != 1:
+        return none
+    if last in LAYERS or not LAYERS.issuperset(before):
         return none
     activation = group.atom.activations[0]
-    value = biases[0][:, 0] if biases else np.zeros(group.atom.size)
+    value = sides.plain[0][:, 0] if sides.plain else np.zeros(group.atom.size)
     if activation == "relu":
         silent = value <= 0
     elif activation in _ZERO_AT_ZERO:
         silent = value == 0
     else:
         return none
-    return _constant(written) & silent
+    return (sides.rows[0] == 0).all(axis=1) & silent
 
 
-def _plain(group: Group) -> bool:
-    """True when the space is written by one layer, passes one activation, and is read: nothing else touches it."""
-    rest = [op for op in group.ops if op not in _LAYERS]
-    return len(rest) == 1
+LAYERS = frozenset(("mm", "addmm", "mv", "addmv", "bmm", "baddbmm", "linear", "convolution", "bias"))
+"""Ops that write a space from stored weights."""
 
-
-_LAYERS = frozenset(("mm", "addmm", "mv", "addmv", "bmm", "linear", "convolution", "bias"))
+_MIXERS = frozenset(normalisation.RULES) - {"_native_batch_norm_legit_no_training"}
+CALM = (frozenset(RULES) - _MIXERS) | {"bias", "offset"}
+"""Ops through which a constant unit stays constant, whatever the other units do."""
 
 _SMOOTH_AT_ZERO = (
     "tanh",
@@ -161,7 +171,7 @@ def _duplicates(group: Group, written: list[Array], alive: Array) -> list[int]:
 
 
 def _written(group: Group) -> list[int]:
-    return [c for c in group.charge_columns.values() if c not in group.readers]
+    return [c for c in group.charge_columns.values() if c not in group.readers or c in group.tied]
 
 
 def _multiple(row: Array, other: Array, scaled: bool, signed: bool) -> bool:

@@ -11,6 +11,7 @@ from fiberscope.symmetry.charge import Charge
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.linear_systems import parity_modes, rational_modes
 from fiberscope.symmetry.overlap import merge_scalars, remove_overlaps
+from fiberscope.symmetry.touch import count_readings, touches
 from fiberscope.symmetry.typed import Inference, Stacked, Typed
 
 Occurrence = tuple[str, int, int]
@@ -19,7 +20,11 @@ Occurrence = tuple[str, int, int]
 
 @dataclass
 class Group:
-    """The inferred group of one atom: mixing, scaling modes, and the atoms that its copies are indexed by."""
+    """The inferred group of one atom: mixing, scaling modes, and the atoms that its copies are indexed by.
+
+    ``readers``: columns of the weights that read the space; ``tied``: those of them that also do something else;
+    ``multiplied``: weights that enter products; ``ops``: what touches the space, in graph order.
+    """
 
     atom: Atom
     mixing: Mixing
@@ -31,6 +36,8 @@ class Group:
     readers: frozenset[int] = frozenset()
     pooled: bool = False
     ops: tuple[str, ...] = ()
+    tied: frozenset[int] = frozenset()
+    multiplied: frozenset[str] = frozenset()
     charge_columns: dict[Charge, int] = field(default_factory=dict, repr=False)
 
     @property
@@ -54,14 +61,17 @@ def solve(inf: Inference, weights: dict[str, Typed]) -> dict[int, Group]:
         silent |= more
     remove_overlaps(groups, contexts, axes)
     merge_scalars(groups, axes)
-    readers = {(leaf.atom.id, leaf.charge) for a in inf.reads for leaf in leaves(resolve(a))}
+    readings = count_readings(inf)
     pooled = {leaf.atom.id for a in inf.pooled for leaf in leaves(resolve(a))}
-    touched = _ops(inf)
+    touched = touches(inf)
     for key, group in groups.items():
         group.ops = tuple(touched.get(key, ()))
         group.pooled = key in pooled
-        columns = {c for charge, c in group.charge_columns.items() if (key, charge) in readers}
+        columns = {c: readings[key, charge] for charge, c in group.charge_columns.items() if (key, charge) in readings}
         group.readers = frozenset(columns)
+        names = [name for name, _, _ in group.occurrences]
+        group.tied = frozenset(c for c, n in columns.items() if n < inf.uses.count[names[c]])
+        group.multiplied = frozenset(inf.uses.multiplied.intersection(names))
         group.context = tuple(sorted(contexts.get(key, ()), key=lambda a: a.id))
         group.read = key in read
     return groups
@@ -164,20 +174,6 @@ def _contexts(inf: Inference) -> dict[int, set[Atom]]:
         if keep:
             out[key] = {atoms[a] for a in keep if atoms[a].size > 1}
     return out
-
-
-def _ops(inf: Inference) -> dict[int, list[str]]:
-    """For each atom, the ops whose results it indexes (moves left out), in graph order."""
-    found: dict[int, list[str]] = {}
-    for name, value in inf.env.items():
-        label = inf.labels.get(name, "move")
-        parts = value if isinstance(value, tuple) else value.items if isinstance(value, Stacked) else (value,)
-        if label == "move":
-            continue
-        atoms = {leaf.atom.id for p in parts if isinstance(p, Typed) for a in p.axes for leaf in leaves(resolve(a))}
-        for key in atoms:
-            found.setdefault(key, []).append(label)
-    return found
 
 
 def _tensors(inf: Inference) -> Iterator[Typed]:

@@ -8,6 +8,7 @@ from typing import Any
 from fiberscope.symmetry.axes import Axis, Leaf, Uniform, fixed_axis, resolve
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.unify import Facts
+from fiberscope.symmetry.uses import Uses
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Inference:
     env: dict[str, Value] = field(default_factory=dict)
     stack_dims: dict[str, int] = field(default_factory=dict)
     frozen_ops: list[tuple[str, str]] = field(default_factory=list)
-    stored: set[str] = field(default_factory=set)
-    labels: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
+    uses: Uses = field(default_factory=Uses)
     reads: list[Axis] = field(default_factory=list)
     pooled: list[Axis] = field(default_factory=list)
 

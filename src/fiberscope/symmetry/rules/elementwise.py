@@ -165,12 +165,16 @@ def clamp(inf: Inference, node: Call) -> Typed:
     return law(inf, x, *_bounds_law(low, high))
 
 
+_NAMED_BOUNDS = {(-1, 1): "hardtanh", (0, 6): "relu6"}
+
+
 def hardtanh(inf: Inference, node: Call) -> Typed:
     """clip(x, lo, hi) with its default bounds -1 and 1."""
     x = inf.typed(node.args[0])
     low, high = [*node.args[1:3], *(-1.0, 1.0)[len(node.args[1:3]) :]]
     low, high = node.kwargs.get("min_val", low), node.kwargs.get("max_val", high)
-    inf.note_activation(x, "relu6" if (low, high) == (0, 6) else "hardtanh")
+    if (low, high) in _NAMED_BOUNDS:
+        inf.note_activation(x, _NAMED_BOUNDS[low, high])
     return law(inf, x, *_bounds_law(low, high))
 
 
