@@ -118,18 +118,32 @@ class Ordering:
     def _clear(self, block: Block, key: int) -> bool:
         """True when every other axis of the block has a settled order and settled signs."""
         context = {c.id for c in self.groups[key].context}
-        for leaf in block.axes:
+        for axis, leaf in enumerate(block.axes):
             if not isinstance(leaf, Leaf) or leaf.atom.id == key or leaf.atom.id not in self.groups:
                 continue
             other = leaf.atom.id
             if other in context:
                 continue
-            if other in self.open or self._tied(other):
+            if other in self.open or (self._tied(other) and not self._twins(block, axis, other)):
                 return False
             parities = mode_exponents(leaf, self.groups[other])[1]
             if any(odd and self.unsigned[other][m].any() for m, odd in enumerate(parities)):
                 return False
         return True
+
+    def _twins(self, block: Block, axis: int, key: int) -> bool:
+        """True when units that are still tied have equal entries in this block: their order does not matter."""
+        group = self.groups[key]
+        if mixes(group) or group.context:
+            return False
+        rows = np.moveaxis(block.values, axis, 0).reshape(group.atom.size, -1)
+        labels = self.classes[key]
+        return all(self._alike(rows[labels == label]) for label in np.unique(labels))
+
+    def _alike(self, rows: Array) -> bool:
+        """True when all rows are equal up to the tolerance."""
+        size = np.abs(rows).max(initial=0.0)
+        return bool((np.abs(rows - rows[0]) <= self.tolerance * size).all())
 
     def _fix_signs(self, key: int) -> None:
         """Fix what signs of a space the settled blocks determine."""
@@ -237,8 +251,7 @@ class Ordering:
                 rows = per_copy(block, place, group).reshape(-1, n, block.values.size // max(1, self.classes[key].size))
                 for copy, labels in enumerate(self.classes[key].reshape(-1, n)):
                     for label in np.unique(labels):
-                        members = np.flatnonzero(labels == label)
-                        if not (rows[copy][members] == rows[copy][members[0]]).all():
+                        if not self._alike(rows[copy][labels == label]):
                             return False
         return True
 

@@ -33,8 +33,8 @@ def normalise_scales(space: Workspace) -> set[Key]:
             made = _magnitudes(space, key, settled, pending)
             if made is None:
                 continue
-            magnitude, open_units = made
-            space.rescale(*key, magnitude)
+            magnitude, open_units, read = made
+            space.rescale(*key, magnitude, read=read)
             settled.add(key)
             pending[key] = open_units
             waiting.remove(key)
@@ -45,10 +45,9 @@ def normalise_scales(space: Workspace) -> set[Key]:
 
 def _magnitudes(
     space: Workspace, key: Key, settled: set[Key], pending: dict[Key, Array], *, late: bool = False
-) -> tuple[Array, Array] | None:
-    """Return the magnitude of every unit and which units have no nonzero anchor entry."""
+) -> tuple[Array, Array, bool] | None:
+    """Return the magnitude of every unit, which units have no nonzero anchor entry, and whether readers measured."""
     group = space.symmetries.groups[key[0]]
-    shape = (*(a.size for a in group.context), group.atom.size)
     best: Array | None = None
     exponent = 0
     for block in space.blocks(key[0]):
@@ -71,9 +70,7 @@ def _magnitudes(
     open_units = best == 0
     if abs(exponent) != 1:
         best = best ** (1.0 / abs(exponent))
-    if exponent < 0:
-        best = np.divide(1.0, best, out=np.ones(shape), where=best != 0)
-    return np.where(open_units, 1.0, best), open_units
+    return np.where(open_units, 1.0, best), open_units, exponent < 0
 
 
 def _ready(space: Workspace, block: Block, key: Key, settled: set[Key]) -> bool:
@@ -130,7 +127,6 @@ def _finish_pending(space: Workspace, settled: set[Key], pending: dict[Key, Arra
             seen = np.abs(per_copy(_mask(space, block, key, others), places[0], group)).max(axis=-1, initial=0.0)
             use = hidden & (seen != 0)
             if use.any():
-                magnitude = np.where(use, seen if q > 0 else 1.0 / np.where(seen == 0, 1.0, seen), 1.0)
-                space.rescale(*key, magnitude)
+                space.rescale(*key, np.where(use, seen, 1.0), read=q < 0)
                 hidden = hidden & ~use
                 pending[key] = hidden

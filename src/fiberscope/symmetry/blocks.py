@@ -79,8 +79,11 @@ class Workspace:
             )
             self.element = replace(step, parts={**step.parts, key: full}) @ self.element
 
-    def rescale(self, key: int, mode: int, magnitude: Array) -> None:
-        """Divide the units by their magnitude under one scaling mode (exponent 1 divides once)."""
+    def rescale(self, key: int, mode: int, magnitude: Array, *, read: bool = False) -> None:
+        """Divide what the units write by their magnitude under one scaling mode (``read``: what reads them).
+
+        The division is one rounding, so that an entry equal to its magnitude becomes exactly 1.
+        """
         from fiberscope.symmetry.action import aligned, mode_exponents, order_of
 
         groups = self.symmetries.groups
@@ -95,13 +98,13 @@ class Workspace:
                 q = mode_exponents(leaf, group)[0][mode]
                 if q:
                     scale = aligned(magnitude ** abs(q), group, axes, i, values.ndim)
-                    values = values / scale if q > 0 else values * scale
+                    values = values / scale if (q > 0) != read else values * scale
             return values
 
         for name in self.homes[key]:
             self.weights[name] = walk(self.weights[name], list(self.symmetries.layouts[name]), groups, divide)
         log = np.ones((len(group.log_modes), *magnitude.shape))
-        log[mode] = 1.0 / magnitude
+        log[mode] = magnitude if read else 1.0 / magnitude
         self._record(key, Part(log=log))
 
 
