@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from fiberscope.symmetry.action import mode_exponents
 from fiberscope.symmetry.axes import Leaf
 from fiberscope.symmetry.blocks import Block, Workspace, mixes, per_copy, positions
+from fiberscope.symmetry.groups import Mixing
 
 Array = NDArray[Any]
 Key = tuple[int, int]
+_NOTHING: set[int] = set()
 
 
 def normalise_scales(space: Workspace) -> set[Key]:
@@ -31,6 +33,8 @@ def normalise_scales(space: Workspace) -> set[Key]:
         progress = False
         for key in list(waiting):
             made = _magnitudes(space, key, settled, pending)
+            if made is None and not progress and key == waiting[-1]:
+                key, made = _unlock(space, waiting, settled, pending)
             if made is None:
                 continue
             magnitude, open_units, read = made
@@ -43,9 +47,25 @@ def normalise_scales(space: Workspace) -> set[Key]:
     return set(waiting)
 
 
+Measure = tuple[Array, Array, bool]
+
+
+def _unlock(
+    space: Workspace, waiting: list[Key], settled: set[Key], pending: dict[Key, Array]
+) -> tuple[Key, Measure | None]:
+    """Where two scales wait for each other, measure one at the first unit of the other, if that has a fixed order."""
+    groups = space.symmetries.groups
+    for key in waiting:
+        others = {k for k in waiting if k[0] != key[0] and groups[k[0]].mixing is Mixing.none}
+        made = _magnitudes(space, key, settled | others, pending, first={k[0] for k in others})
+        if made is not None:
+            return key, made
+    return waiting[-1], None
+
+
 def _magnitudes(
-    space: Workspace, key: Key, settled: set[Key], pending: dict[Key, Array], *, late: bool = False
-) -> tuple[Array, Array, bool] | None:
+    space: Workspace, key: Key, settled: set[Key], pending: dict[Key, Array], *, first: set[int] = _NOTHING
+) -> Measure | None:
     """Return the magnitude of every unit, which units have no nonzero anchor entry, and whether readers measured."""
     group = space.symmetries.groups[key[0]]
     best: Array | None = None
@@ -59,18 +79,27 @@ def _magnitudes(
         q = mode_exponents(leaf, group)[0][key[1]]
         if not q or (exponent and q != exponent):
             continue
-        values = _mask(space, block, key, pending)
+        values = _first_units(_mask(space, block, key, pending), first)
         magnitude = np.abs(per_copy(values, places[0], group)).max(axis=-1, initial=0.0)
         best = magnitude if best is None else np.maximum(best, magnitude)
         exponent = q
-        if late and not np.any(best == 0):
-            break
     if best is None or not exponent:
         return None
     open_units = best == 0
     if abs(exponent) != 1:
         best = best ** (1.0 / abs(exponent))
     return np.where(open_units, 1.0, best), open_units, exponent < 0
+
+
+def _first_units(block: Block, atoms: set[int]) -> Block:
+    """Keep only the first unit along the axes of some spaces."""
+    values = block.values
+    for i in range(values.ndim):
+        if block.atom(i) in atoms:
+            values = np.where(
+                np.arange(values.shape[i]).reshape([-1 if k == i else 1 for k in range(values.ndim)]), 0.0, values
+            )
+    return Block(block.weight, values, block.axes)
 
 
 def _ready(space: Workspace, block: Block, key: Key, settled: set[Key]) -> bool:

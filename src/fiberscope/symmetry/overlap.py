@@ -32,6 +32,10 @@ def remove_overlaps(
         if not inner:
             continue
         group.mixing = group.mixing.meet(Mixing.permutation)
+        if any(g.mixing > Mixing.permutation for g in inner):
+            # what a head's own scaling adds to its bases has no canonical value: it is left out
+            group.log_modes, group.sign_modes = [], []
+            continue
         lifts_log = [_lift(m, x, group, layouts) for x in inner for m in x.log_modes]
         lifts_sign = [tuple(q % 2 for q in _lift(m, x, group, layouts)) for x in inner for m in x.sign_modes]
         group.log_modes = _outside(group.log_modes, lifts_log, _rational)
