@@ -79,8 +79,8 @@ def matmul(x: Ball, y: Ball, product=np.matmul, length: int | None = None) -> Ba
     need(not np.any(np.isinf(x.mid)) and not np.any(np.isinf(y.mid)), "an infinite number enters a product")
     lost = [np.isnan(v.mid) for v in (x, y)]
     if any(np.any(v) for v in lost):  # not every BLAS multiplies by what it does not know when the other factor is 0
-        clean = [Ball(np.where(v, 0.0, z.mid), z.rad) for v, z in zip(lost, (x, y), strict=True)]
-        out = matmul(*clean, product, length)
+        p, q = (Ball(np.where(v, 0.0, z.mid), z.rad) for v, z in zip(lost, (x, y), strict=True))
+        out = matmul(p, q, product, length)
         touched = product(lost[0] * 1.0, np.ones(y.mid.shape)) + product(np.ones(x.mid.shape), lost[1] * 1.0) > 0
         return Ball(np.where(touched, np.nan, out.mid), np.where(touched, 0.0, out.rad))
     ax, ay = np.abs(x.mid), np.abs(y.mid)
@@ -175,11 +175,7 @@ def scalar_function(name: str, parameters: list[float], t: arb) -> arb:
 def monotone_pieces(
     name: str, parameters: list[float], lo: np.ndarray, hi: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Images of [lo, hi] under functions that need no rounding, as (low, high)."""
-    if name == "relu":
-        return np.maximum(lo, 0), np.maximum(hi, 0)
-    if name == "clip":
-        return np.clip(lo, *parameters), np.clip(hi, *parameters)
+    """Images of [lo, hi] under monotone functions that need no rounding, as (low, high)."""
     if name == "sign":
         return np.sign(lo), np.sign(hi)
     if name == "heaviside":
@@ -199,8 +195,10 @@ def function(name: str, parameters: list[float], x: Ball) -> Ball:
     if name == "float":  # a change of type
         return x
     if name in ("abs", "relu") or (name == "clip"):  # Lipschitz with constant 1 and exact on centres
-        rule = {"abs": np.abs, "relu": lambda m: np.maximum(m, 0)}.get(name, lambda m: np.clip(m, *parameters))
-        return ball(rule(x.mid), x.rad)
+        if name == "abs":
+            return ball(np.abs(x.mid), x.rad)
+        low, high = parameters if name == "clip" else (0.0, math.inf)
+        return ball(np.minimum(np.maximum(x.mid, low), high), x.rad)
     if name == "leaky_relu":
         slope = parameters[0]
         mid = np.where(x.mid > 0, x.mid, slope * x.mid)

@@ -79,10 +79,10 @@ def same_bytes(certificate: Certificate, a: Model, b: Model, checked: list[str],
 
 
 def chain(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
-    pair = [chain_of(lower(m), m) for m in (a, b)]
+    first, second = chain_of(lower(a), a), chain_of(lower(b), b)
     checked.append("both models are chains")
-    certificate.box(pair[0].n_in)
-    check_chain(certificate, *pair, checked)
+    certificate.box(first.n_in)
+    check_chain(certificate, first, second, checked)
 
 
 def graph(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
@@ -100,8 +100,7 @@ def witness(certificate: Certificate, a: Model, b: Model, checked: list[str], _:
 def bound(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
     from .bound import check_bound
 
-    pair = [chain_of(lower(m), m) for m in (a, b)]
-    check_bound(certificate, *pair, checked)
+    check_bound(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
 
 
 METHOD = {"same-bytes": same_bytes, "chain": chain, "graph": graph, "witness": witness, "bound": bound}

@@ -62,7 +62,7 @@ def evaluate_chain(chain: Chain, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Rational evaluation; Reject if an activation leaves the rationals."""
     if "exact" not in chain.cache:
         chain.cache["exact"] = [
-            (fmpq_mat(*w.shape, exact(w).reshape(-1).tolist()), exact(bias).tolist())
+            (fmpq_mat(w.shape[0], w.shape[1], exact(w).reshape(-1).tolist()), exact(bias).tolist())
             for w, bias in ((layer.weight, layer.bias) for layer in chain.layers)
         ]
     h: list[fmpq] = [rational(v) for v in x]
@@ -138,7 +138,8 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
             return B.extreme(x, y, np.maximum if node.op == "max" else np.minimum)
         return (B.add if node.op == "add" else B.mul)(x, y)
     if node.op == "matmul":
-        return B.matmul(*args)
+        x, y = args
+        return B.matmul(x, y)
     if node.op == "reduce":
         kind, axes = node.attrs
         if kind in ("max", "min"):
@@ -153,7 +154,8 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
         mid = np.pad(args[0].mid, node.attrs[0], constant_values=value)
         return Ball(mid, np.pad(args[0].rad, node.attrs[0]))
     if node.op == "conv":
-        return convolve(node, *args)
+        x, w = args
+        return convolve(node, x, w)
     if node.op == "window":
         return pool(node, args[0])
     if node.op == "embed":
@@ -163,21 +165,27 @@ def step(graph: Graph, v: int, node: Node, args: list[Ball]) -> Ball:
         need(np.all((rows >= -len(args[0].mid)) & (rows < len(args[0].mid))), "an index out of range")
         return Ball(args[0].mid[rows], args[0].rad[rows])
     if node.op == "compare":
-        return choice.compare(node.attrs[0], *args)
+        x, y = args
+        return choice.compare(node.attrs[0], x, y)
     if node.op == "where":
-        return choice.where(*args)
+        condition, x, y = args
+        return choice.where(condition, x, y)
     if node.op == "pow":
-        return B.power(*(Ball(*map(np.copy, pair)) for pair in spread(args)))
+        x, y = (Ball(mid.copy(), rad.copy()) for mid, rad in spread(args))
+        return B.power(x, y)
     if node.op == "cumsum":
         return B.cumulative(args[0], node.attrs[0])
     if node.op == "index":
         return choice.index(node.attrs[0], args[0], args[1:])
     if node.op == "gather":
-        return choice.gather(node.attrs[0], *args)
+        x, at = args
+        return choice.gather(node.attrs[0], x, at)
     if node.op == "argmax":
-        return choice.place(*node.attrs, args[0])
+        kind, axis = node.attrs
+        return choice.place(kind, axis, args[0])
     if node.op == "topk":
-        return choice.topk(*node.attrs, args[0])
+        count, axis, largest, ordered, part = node.attrs
+        return choice.topk(count, axis, largest, ordered, part, args[0])
     raise Reject(f"cannot be evaluated: {graph.notes.get(v, node.op)}")
 
 

@@ -61,9 +61,11 @@ def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, 
     name, aten = operation.op, model.vocabulary == "aten"
     if name.split(".")[-1] == "getitem":
         source, i = args
+        assert isinstance(i, int)
         if isinstance(source, Tensor) and g.nodes[source].op == "opaque":
             return [Tensor(g.opaque("getitem", (int(source),), (i,)))]
-        need(isinstance(source, tuple) and -len(source) <= i < len(source), "getitem of something that is no list")
+        if not isinstance(source, tuple) or not -len(source) <= i < len(source):
+            raise Reject("getitem of something that is no list")
         return [source[i]]
     need(
         not re.search(r"rand|dropout|bernoulli|multinomial|normal_|\.normal|exponential|poisson|empty", name, re.I)
@@ -83,7 +85,7 @@ def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, 
         out = table[key](g, *args, **kwargs) if aten else table[key](g, args, kwargs, operation, model)
         items = [Tensor(i) if i is not None else None for i in (out if isinstance(out, tuple) else (out,))]
         listed = isinstance(out, tuple) and aten and model.format != "pt2"
-        return [tuple(items)] if listed else items
+        return [tuple(items)] if listed else [*items]
     except (Reject, TypeError, ValueError, IndexError, AttributeError, OverflowError, ZeroDivisionError) as error:
         return unknown(g, operation, args, kwargs, f"{name} -> {operation.outputs[0]}: {error}")
 

@@ -120,6 +120,8 @@ def reduce(kind):
 
 
 def var(g, self, dim=None, correction=1, keepdim=False, unbiased=None):
+    if dim is None:
+        dim = tuple(range(len(g.shape(self))))
     need(isinstance(dim, tuple) and unbiased is None and not isinstance(correction, Tensor), "this form of variance")
     n = math.prod(g.shape(self)[a] for a in dim)
     need(n > correction, "variance of too few numbers")

@@ -22,7 +22,7 @@ def get(args: tuple, i: int):
     return args[i] if i < len(args) else None
 
 
-def pads_of(a: dict, k: int, size=None, kernel=None, stride=None, dilation=None) -> list[tuple[int, int]]:
+def pads_of(a: dict, k: int, size, kernel, stride, dilation) -> list[tuple[int, int]]:
     """Padding per axis from `pads` or `auto_pad`."""
     auto = a.get("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER"):
@@ -44,7 +44,8 @@ def conv(g: Graph, args, a) -> int:
     k = len(kernel)
     stride, dilation = a.get("strides", (1,) * k), a.get("dilations", (1,) * k)
     need(a.get("kernel_shape", kernel) == kernel, "kernel_shape")
-    out = g.conv(x, w, stride, pads_of(a, k, g.shape(x)[2:], kernel, stride, dilation), dilation, a.get("group", 1))
+    pads = pads_of(a, k, g.shape(x)[2:], kernel, stride, dilation)
+    out = g.conv(x, w, stride, pads, dilation, a.get("group", 1))
     return out if b is None else g.add(out, g.along(b, 1, k + 2))
 
 
@@ -191,7 +192,9 @@ def clip(g, args, a):
 
 def batch_norm(g, args, a):
     need(not a.get("training_mode", 0) and a.get("spatial", 1) == 1, "batch norm in training mode")
-    return layers.batch_norm_inference(g, *args, 0.0, a.get("epsilon", float(np.float32(1e-5))))[0]
+    x, scale, shift, mean, variance = args
+    eps = a.get("epsilon", float(np.float32(1e-5)))
+    return layers.batch_norm_inference(g, x, scale, shift, mean, variance, 0.0, eps)[0]
 
 
 def layer_norm(g, args, a):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .lower_aten import FLOAT_TYPES
 from .lower_layers import per_axis, scale_shift
-from .report import need
+from .report import Reject, need
 
 
 def vector_norm(g, self, ord=2, dim=None, keepdim=False, dtype=None):
@@ -66,11 +66,12 @@ def spread(g, v, axis, step):
     return g.slice(v, axis, 0, (shape[axis] - 1) * step + 1)
 
 
-def upsample_nearest(g, self, output_size, scales_h=None, scales_w=None):
+def upsample_nearest(g, self, output_size: tuple | None, scales_h: tuple | float | None = None, scales_w=None):
     """Every number repeated by a whole factor along both spatial axes (overloads default and vec)."""
     *lead, height, width = g.shape(self)
     if output_size is None:
-        need(isinstance(scales_h, tuple) and all(float(s).is_integer() for s in scales_h), "upsampling by a fraction")
+        if not isinstance(scales_h, tuple) or not all(float(s).is_integer() for s in scales_h):
+            raise Reject("upsampling by a fraction")
         output_size, scales_h = (int(height * scales_h[0]), int(width * scales_h[1])), None
     rows, columns = output_size
     for size, want, scale in ((height, rows, scales_h), (width, columns, scales_w)):

@@ -85,8 +85,13 @@ def merged(m: Monomial, axes: tuple[int, ...], shape: tuple[int, ...]) -> Block:
         for a, where in zip(key, moved, strict=True):
             target[a] = np.broadcast_to(where, size)
         f = f * np.broadcast_to(block.f[index], size)
-    p = np.ravel_multi_index(tuple(target[a] for a in axes), size) if axes else np.zeros((), dtype=np.int64)
+    p = flat_place((target[a] for a in axes), size) if axes else np.zeros((), dtype=np.int64)
     return Block(p, f)
+
+
+def flat_place(coordinates, size: tuple[int, ...]) -> np.ndarray:
+    """Flat positions from coordinates."""
+    return np.asarray(np.ravel_multi_index(tuple(coordinates), size))
 
 
 def equal(x: Block, y: Block) -> bool:
@@ -137,7 +142,7 @@ def elementwise(
     without labels say how an axis moves, those with labels follow where their entries allow it.
     """
     rank = len(out)
-    labels = labels or [None] * len(args)
+    marks: list[np.ndarray | None] = labels if labels is not None else [None for _ in args]
     full = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
     args = [lifted(m, s, rank) for m, s in zip(args, shapes, strict=True)]
     blocks = {}
@@ -155,12 +160,12 @@ def elementwise(
             moved = np.unravel_index(block.p[index], block.p.shape) if axes else ()
             parts.append((moved, block.f[index], [shape[a] == size[i] for i, a in enumerate(axes)]))
         for i in range(len(axes)):
-            leaders = [k for k, label in enumerate(labels) if label is None and parts[k][2][i] and size[i] > 1]
+            leaders = [k for k, label in enumerate(marks) if label is None and parts[k][2][i] and size[i] > 1]
             for k in leaders or range(len(parts)):
                 moved, _, own = parts[k]
                 if own[i] and size[i] > 1 and not np.array_equal(moved[i], grid[i]):
                     target[i] = moved[i]
-        for (moved, _, own), label, shape in zip(parts, labels, full, strict=True):
+        for (moved, _, own), label, shape in zip(parts, marks, full, strict=True):
             if all(np.array_equal(w, t) for w, t, o in zip(moved, target, own, strict=True) if o):
                 continue
             spots = [[w if o else np.zeros_like(w) for w, o in zip(s, own, strict=True)] for s in (moved, target)]
@@ -173,7 +178,7 @@ def elementwise(
             need(all(np.all(g == factors[0]) for g in factors[1:]), "the operands are scaled differently")
             f = factors[0]
             need(op == "add" or np.all(f > 0), "a maximum of negative multiples")
-        blocks[axes] = Block(np.ravel_multi_index(tuple(target), size), f)
+        blocks[axes] = Block(flat_place(target, size), f)
     return clean(blocks)
 
 
@@ -223,7 +228,7 @@ def move(node: Node, m: Monomial, shape: tuple[int, ...]) -> Monomial:
             moved = np.stack(np.unravel_index(block.p, block.p.shape)) if axes else None
             assert moved is not None
             size = tuple(block.p.shape[i] for i in order)
-            p = np.ravel_multi_index(tuple(moved[i].transpose(order) for i in order), size)
+            p = flat_place((moved[i].transpose(order) for i in order), size)
             blocks[tuple(place[axes[i]] for i in order)] = Block(p, block.f.transpose(order))
         return Monomial(blocks)
     if node.op == "expand":
@@ -316,7 +321,7 @@ def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
                 continue
             size = tuple(block.p.shape[k] for k in other)
             freed = Block(own[:, 0], first / first[0])
-            there = np.ravel_multi_index(tuple(r[0] for r in rest), size)
+            there = flat_place((r[0] for r in rest), size)
             if trivial(freed):
                 todo.append((tuple(axes[k] for k in other), Block(there, f[0])))
             else:

@@ -38,14 +38,14 @@ def propagate(graph: Graph, v: int, values: dict[int, Monomial], facts: Facts) -
         n, (p, q) = len(node.shape), (len(s) for s in shapes)
         xmap = {a: a + n - p for a in range(p - 1)}
         ymap = {a: a + n - q for a in range(q - 2)} | {q - 1: n - 1}
-        contraction = (p - 1,), (q - 2,), xmap, ymap, node.shape
+        (x, y), (sx, sy), out = args, shapes, node.shape
         try:
-            return contract(*args, *shapes, *contraction)
-        except Reject:
+            return contract(x, y, sx, sy, (p - 1,), (q - 2,), xmap, ymap, out)
+        except Reject:  # once more with the knowledge of equal entries
             labels = facts.labels(node.args[0]), facts.labels(node.args[1])
             if all(label is None for label in labels):
                 raise
-            return contract(*args, *shapes, *contraction, labels)
+            return contract(x, y, sx, sy, (p - 1,), (q - 2,), xmap, ymap, out, labels)
     if node.op == "conv":
         return convolution(node, args, shapes)
     if node.op == "reduce":

@@ -126,7 +126,7 @@ def _read(archive, root: str, program: dict, sha256: str) -> Model:
             fields = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
             need(kind in fields, f"input kind {kind!r} is not supported")
             public = item[fields[kind]]
-            public = model.aliases.get(public, public)
+            public = str(model.aliases.get(public, public))
             need(public in model.arrays, f"the tensor {public!r} is missing from the archive")
             model.wires[item["arg"]["name"]] = public
     for spec in signature["output_specs"]:

@@ -136,7 +136,7 @@ OPS: dict[str, Callable] = {
     "squeeze": squeeze,
     "unsqueeze": lambda g, self, dim: g.new_axis(self, dim),
     "constant_pad_nd": pad,
-    "pad": lambda g, self, pad_, mode="constant", value=None: pad(g, self, pad_, value, mode),
+    "pad": lambda g, self, pad_, mode="constant", value=None: pad(g, self, pad_, value or 0.0, mode),
     "flip": lambda g, self, dims: [self := g.slice(self, d, None, None, -1) for d in dims][-1],
     "max_pool2d_with_indices": lambda *a, **k: (max_pool(2)(*a, **k), None),
     "max_pool2d": max_pool(2),

@@ -75,7 +75,8 @@ def test_smooth_against_high_precision(tmp_path, activation):
     try:
         h = [arb(float(v)) for v in x]
         for i in (1, 2):
-            w = arb_mat(*net[f"W{i}"].shape, [arb(float(v)) for v in net[f"W{i}"].reshape(-1)])
+            rows, columns = net[f"W{i}"].shape
+            w = arb_mat(rows, columns, [arb(float(v)) for v in net[f"W{i}"].reshape(-1)])
             z = (w * arb_mat(len(h), 1, h)).entries()
             h = [p + arb(float(q)) for p, q in zip(z, net[f"b{i}"], strict=True)]
             h = [SMOOTH[activation](t) for t in h] if i == 1 else h
