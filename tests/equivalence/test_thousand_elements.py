@@ -15,12 +15,12 @@ from fiberscope.symmetry.symmetries import symmetries
 
 def planted(activation: nn.Module, seed: int) -> Network:
     """A 4-8-6-3 network in float64 with a duplicate, a tie in the first column, a dead and a constant unit."""
-    net = nn.Sequential(nn.Linear(4, 8), activation, nn.Linear(8, 6), activation, nn.Linear(6, 3)).double()
+    first, second, last = nn.Linear(4, 8), nn.Linear(8, 6), nn.Linear(6, 3)
+    net = nn.Sequential(first, activation, second, activation, last).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in net.parameters():
             p.uniform_(-0.5, 0.5, generator=generator)
-        first, second = net[0], net[2]
         first.weight[1], first.bias[1] = first.weight[0], first.bias[0]  # same writers, other readers
         first.weight[3, 0] = first.weight[2, 0] * 2.0
         first.weight[3, 1:], first.bias[3] = first.weight[2, 1:] * 2.0, first.bias[2] * 3.0  # differs in the bias alone
@@ -28,7 +28,7 @@ def planted(activation: nn.Module, seed: int) -> Network:
         first.weight[5] = 0.0  # constant
         second.weight[:, 6] = 0.0  # unread
         second.weight[2], second.bias[2] = second.weight[1], second.bias[1]
-        net[4].weight[:, 2] = net[4].weight[:, 1]  # a true twin: same writers and same readers
+        last.weight[:, 2] = last.weight[:, 1]  # a true twin: same writers and same readers
     return load(net.eval(), (torch.zeros(2, 4, dtype=torch.float64),))
 
 
