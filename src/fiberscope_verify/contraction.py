@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from flint import fmpq
 
-from .monomial import Block, Monomial, clean, closure, elementwise, equal, merged, reduce
+from .monomial import Block, Monomial, clean, closure, elementwise, equal, merged, reduce, scaled
 from .report import need
 
 
@@ -70,12 +70,7 @@ def contract(
         need(target == sorted(target), "axes out of order")
         dims = tuple(block.p.shape[axes.index(i)] for i in kept)
         blocks[tuple(target)] = Block(block.p.reshape(dims), block.f.reshape(dims))
-    if scale != 1:
-        need(len(out) > 0, "a scaled number")
-        m = merged(Monomial(blocks), next((k for k in blocks if 0 in k), (0,)), out)
-        key = next((k for k in blocks if 0 in k), (0,))
-        blocks[key] = Block(m.p, m.f * scale)
-    return clean(blocks)
+    return clean(scaled(blocks, scale, out))
 
 
 def concatenate(parts: list[Monomial], shapes: list[tuple[int, ...]], axis: int) -> Monomial:

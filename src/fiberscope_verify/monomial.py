@@ -34,6 +34,10 @@ class Monomial:
 
     blocks: dict[tuple[int, ...], Block] = field(default_factory=dict)
 
+    def __post_init__(self):
+        axes = [a for key in self.blocks for a in key]
+        need(len(axes) == len(set(axes)) and () not in self.blocks, "blocks of axes that overlap or have no axis")
+
     @property
     def identity(self) -> bool:
         return not self.blocks
@@ -271,6 +275,7 @@ def reshape(m: Monomial, before: tuple[int, ...], after: tuple[int, ...]) -> Mon
         for axis in a:
             place[axis] = (tuple(a), tuple(b))
     blocks, done = {}, set()
+    common = fmpq(1)  # factors of axes of size one that are gone
     for key in m.blocks:
         if key in done:
             continue
@@ -288,8 +293,23 @@ def reshape(m: Monomial, before: tuple[int, ...], after: tuple[int, ...]) -> Mon
         new = tuple(sorted({x for axis in axes for x in place[axis][1]}))
         size = tuple(after[x] for x in new)
         need(math.prod(size) == block.p.size, "a reshape that does not fit")
+        if not new:
+            common *= block.f.reshape(-1)[0]
+            continue
         blocks[new] = Block(block.p.reshape(size), block.f.reshape(size))
-    return clean(split(blocks))
+    return clean(split(scaled(blocks, common, after)))
+
+
+def scaled(blocks: dict[tuple[int, ...], Block], factor: fmpq, shape: tuple[int, ...]) -> dict[tuple[int, ...], Block]:
+    """All entries times one factor, which is put on the first axis that is not of size one."""
+    if factor == 1:
+        return blocks
+    need(len(shape) > 0, "a scaled number")
+    axis = next((a for a, n in enumerate(shape) if n > 1), 0)
+    key = next((k for k in blocks if axis in k), (axis,))
+    n = shape[axis]
+    held = blocks.get(key, Block(places((n,)), ones((n,))))
+    return blocks | {key: Block(held.p, held.f * factor)}
 
 
 def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
