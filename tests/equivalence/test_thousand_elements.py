@@ -83,3 +83,18 @@ def test_another_weight_another_text():
     near = net.replace(weights)
     assert fs.fingerprint(near).text != fs.fingerprint(net).text
     assert fs.fingerprint(near).distance(fs.fingerprint(net)) < 1e-8
+
+
+def test_a_hidden_layer_wider_than_what_it_reads_and_writes():
+    generator = torch.Generator().manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 5, bias=False), nn.Linear(5, 6, bias=False), nn.Linear(6, 2, bias=False)).double()
+    with torch.no_grad():
+        for p in net.parameters():
+            p.uniform_(-1, 1, generator=generator)
+    loaded = load(net.eval(), (torch.zeros(2, 3, dtype=torch.float64),))
+    sym = symmetries(loaded)
+    home = canonical_form(loaded, sym).weights
+    for seed in range(50):
+        assert difference(home, canonical_form(sym.random(seed)(loaded), sym).weights) < 1e-8, seed
+    x = np.random.default_rng(0).standard_normal((32, 3))
+    assert np.abs(canonicalize(loaded).run_flat(x) - loaded.run_flat(x)).max() < 1e-12

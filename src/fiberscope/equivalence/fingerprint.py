@@ -64,8 +64,9 @@ class Fingerprint:
 def fingerprint(net: Network, sym: Symmetries | None = None) -> Fingerprint:
     """Return the fingerprint of a network.
 
-    Two networks with the same text have the same graph and the same canonical weights, hence are copies of each
-    other (up to the collision resistance of SHA-256). Different texts say nothing by themselves: compare sketches.
+    Two networks with the same text have the same graph and the same canonical weights, hence compute the same
+    function up to rounding (and the collision resistance of SHA-256). Different texts say nothing by themselves:
+    compare sketches.
 
     >>> import torch, fiberscope.network as fn
     >>> net = fn.load(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval(),

@@ -70,6 +70,24 @@ class Workspace:
             self.weights[name] = act_on(self.weights[name], self.symmetries.layouts[name], groups, {key: part})
         self._record(key, part)
 
+    def silence(self, key: int, keep: Array) -> None:
+        """Set to zero what units outside ``keep`` (copies..., units) write and what reads them.
+
+        Only right for units whose value is zero. This is no group element and is not tracked.
+        """
+        from fiberscope.symmetry.action import aligned
+
+        groups = self.symmetries.groups
+
+        def mute(values: Array, axes: list[Axis]) -> Array:
+            for i, leaf in enumerate(axes):
+                if isinstance(leaf, Leaf) and leaf.atom.id == key:
+                    values = np.where(aligned(keep, groups[key], axes, i, values.ndim), values, 0.0)
+            return values
+
+        for name in self.homes[key]:
+            self.weights[name] = walk(self.weights[name], list(self.symmetries.layouts[name]), groups, mute)
+
     def _record(self, key: int, part: Part) -> None:
         if self.element is not None:
             step = self.symmetries.identity()
