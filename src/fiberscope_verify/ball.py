@@ -50,8 +50,8 @@ def hull(lo: np.ndarray, hi: np.ndarray) -> Ball:
 
 
 def whole(x: np.ndarray) -> np.ndarray:
-    """Which numbers are integers that float64 adds and multiplies without rounding."""
-    return (np.abs(x) <= 2.0**53) & (x == np.floor(x))
+    """Which numbers are integers below 2^53: a result that rounds to one of them was not rounded."""
+    return (np.abs(x) < 2.0**53) & (x == np.floor(x))
 
 
 def add(x: Ball, y: Ball) -> Ball:
@@ -147,7 +147,7 @@ def from_arb(values: list, shape: tuple[int, ...]) -> Ball:
         mid[i], rad[i] = float(v.mid()), float(v.rad())
     lost = ~(np.isfinite(mid) & np.isfinite(rad))
     mid, rad = np.where(lost, np.nan, mid), np.where(lost, 0.0, rad)
-    exact = np.array([v.is_integer() and abs(m) <= 2.0**53 for v, m in zip(values, mid.tolist(), strict=True)], bool)
+    exact = np.array([v.is_integer() and abs(m) < 2.0**53 for v, m in zip(values, mid.tolist(), strict=True)], bool)
     rad = np.where(exact | lost, 0.0, rad * (1 + 2.0**-30) + np.abs(mid) * 4 * U + 1e-300)
     return ball(mid.reshape(shape), rad.reshape(shape))
 

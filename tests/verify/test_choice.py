@@ -112,6 +112,8 @@ def test_whole_numbers_stay_exact():
     assert np.all(B.total(big, (0,), False).rad > 0)
     assert np.all(B.mul(big, exact(3.0)).rad > 0)
     assert B.add(exact(1e16), exact(1.0)).rad[0] > 0
+    assert B.mul(exact(3.0), exact(3002399751580331.0)).rad[0] >= 1  # 2^53 + 1
+    assert B.function("softplus", [1.0, 20.0], Ball(np.array([20.0]), np.array([0.1]))).rad[0] > 0.09
     assert B.add(exact(0.1), exact(0.2)).rad[0] > 0
 
 
