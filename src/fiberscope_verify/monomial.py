@@ -356,7 +356,9 @@ def split(blocks: dict[tuple[int, ...], Block]) -> dict[tuple[int, ...], Block]:
 
 
 def reduce(kind: str, axes: tuple[int, ...], m: Monomial, shape: tuple[int, ...]) -> Monomial:
-    """A sum, mean or extreme over axes: each fibre must go to one fibre with one factor (positive for max, min)."""
+    """A sum, mean or extreme over axes: each fibre must go to one fibre with one factor (all positive for max, min)."""
+    linear = kind in ("sum", "mean")
+    need(linear or all(np.all(b.f > 0) for b in m.blocks.values()), "an extreme of negative multiples")
     blocks = {}
     for key in closure([m], axes):
         block = merged(m, key, shape)
@@ -373,7 +375,6 @@ def reduce(kind: str, axes: tuple[int, ...], m: Monomial, shape: tuple[int, ...]
 
         f = constant(block.f)
         where = [constant(moved[i]) for i in keep]
-        need(kind in ("sum", "mean") or np.all(np.asarray(f) > 0), "a maximum of negative multiples")
         size = tuple(block.p.shape[i] if i in keep else 1 for i in range(len(key)))
         small = tuple(block.p.shape[i] for i in keep)
         p = np.ravel_multi_index(tuple(where), small) if keep else np.zeros((), dtype=np.int64)

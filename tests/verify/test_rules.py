@@ -250,7 +250,28 @@ def depthwise(rng) -> tuple[Model, Change]:
     }
 
 
+def extreme(kind: str) -> Callable:
+    """The larger (smaller) of two stacked values, unit by unit: negative scales turn it round."""
+
+    def build(rng) -> tuple[Model, Change]:
+        arrays = {"V": normal(rng, 3, 4), "W": normal(rng, 3, 4), "U": normal(rng, 4, 2)}
+        rows = [
+            op("a", "mm.default", r("x"), r("V")),
+            op("b", "mm.default", r("x"), r("W")),
+            op("s", "cat.default", (r("a"), r("b")), 1),
+            op("t", "view.default", r("s"), (2, 2, 4)),
+            op("m", f"{kind}.default", r("t"), (1,)),
+            op("y", "mm.default", r("m"), r("U")),
+        ]
+        p, s = rng.permutation(4), powers(rng, 4)
+        return program(rows, {"x": (2, 3)}, arrays), {"V": {1: (p, s)}, "W": {1: (p, s)}, "U": {0: (p, 1 / s)}}
+
+    return build
+
+
 CASES: dict[str, Callable] = {
+    "amax": extreme("amax"),
+    "amin": extreme("amin"),
     "width one": width_one,
     "depthwise": depthwise,
     "zero state": recurrent,
@@ -308,6 +329,16 @@ def test_signs_against_order():
         change["V"][1], change["U"][0] = (p, -s), (p, -1 / s)
         other = changed(model, change)
         assert verify(proof(model, other, change), model, other).valid == allowed
+
+
+@pytest.mark.parametrize("kind", ["amax", "amin"])
+def test_extremes_keep_signs(kind):
+    model, change = extreme(kind)(np.random.default_rng(7))
+    for name, axis in (("V", 1), ("W", 1), ("U", 0)):
+        p, s = change[name][axis]
+        change[name][axis] = (p, s * np.array([-1.0, 1, 1, 1]))
+    other = changed(model, change)
+    assert not verify(proof(model, other, change), model, other).valid
 
 
 def test_query_heads_stay_in_their_groups():
