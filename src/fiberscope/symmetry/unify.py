@@ -191,15 +191,20 @@ class Facts:
         done: list[Axis] = []
         while left and right:
             x, y = resolve(left[0]), resolve(right[0])
-            if x.size == y.size:
+            if x.size != y.size and 1 in (x.size, y.size):
+                self.vanish(x if x.size == 1 else y)
+                left, right = (left[1:], right) if x.size == 1 else (left, right[1:])
+            elif x.size == y.size:
                 done.append(self._match(x, y, mode))
                 left, right = left[1:], right[1:]
             elif x.size > y.size:
                 left = [*self._factors(self.split(x, y.size)), *left[1:]]
             else:
                 right = [*self._factors(self.split(y, x.size)), *right[1:]]
-        if left or right:
-            raise Mismatch
+        for rest in (*left, *right):
+            if rest.size != 1:
+                raise Mismatch
+            self.vanish(rest)
         return product(done)
 
     @staticmethod
