@@ -7,12 +7,15 @@ decide the order; units that stay equal are told apart by what reads them, once 
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fiberscope.equivalence.canonical_gauge import gauge
+from fiberscope.equivalence.canonical_signs import fix_signs, remaining_signs, signs_by_parts
+from fiberscope.equivalence.canonical_ties import break_ties
 from fiberscope.symmetry.action import mode_exponents
 from fiberscope.symmetry.axes import Leaf
 from fiberscope.symmetry.blocks import Block, Workspace, mixes, per_copy, positions
@@ -44,19 +47,50 @@ class Ordering:
     def run(self) -> None:
         """Settle every space, then break the remaining ties."""
         self._sweep(ambiguous=False)
-        self._remaining_signs()
+        remaining_signs(self)
         self._sweep(ambiguous=True)
-        self._remaining_signs()
-        for _ in range(8):
+        remaining_signs(self)
+        break_ties(self)
+
+    def copy(self) -> Ordering:
+        """Return an ordering that goes its own way from here."""
+        made = copy(self)
+        made.space = copy(self.space)
+        made.space.weights = dict(self.space.weights)
+        made.classes = {k: c.copy() for k, c in self.classes.items()}
+        made.unsigned = {k: u.copy() for k, u in self.unsigned.items()}
+        return made
+
+    def refine(self) -> None:
+        """Sort tied units by what has been settled since, and fix signs, until nothing changes."""
+        while True:
             tied = [k for k in self.groups if self._tied(k) and not mixes(self.groups[k])]
             before = {k: self.classes[k].copy() for k in tied}
             for key in tied:
                 self._settle(key, ambiguous=True)
-            if all(np.array_equal(before[k], self.classes[k]) for k in tied):
-                victim = next((k for k in tied if not self._interchangeable(k)), None)
-                if victim is None:
-                    return
-                self._individualise(victim)
+            remaining_signs(self)
+            if all(np.array_equal(before[k], self.classes[k]) for k in tied) and not signs_by_parts(self):
+                return
+
+    def tied_class(self) -> tuple[int, Array] | None:
+        """Return a space and the flat places of the first units in it that are tied and not interchangeable."""
+        for key, group in self.groups.items():
+            if mixes(group) or not self._tied(key) or self._interchangeable(key):
+                continue
+            n = group.atom.size
+            for copy_number, labels in enumerate(self.classes[key].reshape(-1, n)):
+                values, counts = np.unique(labels, return_counts=True)
+                if (counts > 1).any():
+                    members = np.flatnonzero(labels == values[np.argmax(counts > 1)])
+                    return key, copy_number * n + members
+        return None
+
+    def set_apart(self, key: int, member: int) -> None:
+        """Put one unit before the others of its class."""
+        n = self.groups[key].atom.size
+        labels = self.classes[key].reshape(-1, n)[member // n]
+        own = labels[member % n]
+        labels[(labels >= own) & (np.arange(n) != member % n)] += 1
 
     def _sweep(self, *, ambiguous: bool) -> None:
         progress = True
@@ -66,18 +100,6 @@ class Ordering:
                 if self._settle(key, ambiguous=ambiguous):
                     self.open.discard(key)
                     progress = True
-
-    def _remaining_signs(self) -> None:
-        """Fix the signs that waited for other spaces to be settled."""
-        progress = True
-        while progress:
-            progress = False
-            for key in self.groups:
-                if key in self.open or not self.unsigned[key].any():
-                    continue
-                before = int(self.unsigned[key].sum())
-                self._fix_signs(key)
-                progress |= int(self.unsigned[key].sum()) < before
 
     def open_in_order(self) -> list[int]:
         """Return the open spaces, those that index no open space first."""
@@ -95,7 +117,7 @@ class Ordering:
         """Sort one space by the blocks that are settled; False when there is none."""
         group = self.groups[key]
         usable = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1]
-        clear = [b for b in usable if self._clear(b, key)]
+        clear = [b for b in usable if self.clear(b, key)]
         if not clear and not ambiguous:
             return False
         if mixes(group):
@@ -104,19 +126,19 @@ class Ordering:
             if ambiguous:
                 self.baseless.add(key)
             return ambiguous
-        self._fix_signs(key)
+        fix_signs(self, key)
         if group.mixing is not Mixing.permutation:
             return True
-        clear = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1 and self._clear(b, key)]
+        clear = [b for b in self.space.blocks(key) if len(positions(b, key)) == 1 and self.clear(b, key)]
         features = [self._feature(b, key) for b in clear]
         if ambiguous:
-            features += [self._blurred(b, key) for b in usable if not self._clear(b, key)]
+            features += [self._blurred(b, key) for b in usable if not self.clear(b, key)]
         if features:
             self._sort(key, np.concatenate([_unit(f) for f in features], axis=-1))
         return True
 
-    def _clear(self, block: Block, key: int) -> bool:
-        """True when every other axis of the block has a settled order and settled signs."""
+    def clear(self, block: Block, key: int, *, signs: bool = True) -> bool:
+        """True when every other axis of the block has a settled order and, with ``signs``, settled signs."""
         context = {c.id for c in self.groups[key].context}
         for axis, leaf in enumerate(block.axes):
             if not isinstance(leaf, Leaf) or leaf.atom.id == key or leaf.atom.id not in self.groups:
@@ -127,7 +149,7 @@ class Ordering:
             if other in self.open or (self._tied(other) and not self._twins(block, axis, other)):
                 return False
             parities = mode_exponents(leaf, self.groups[other])[1]
-            if any(odd and self.unsigned[other][m].any() for m, odd in enumerate(parities)):
+            if signs and any(odd and self.unsigned[other][m].any() for m, odd in enumerate(parities)):
                 return False
         return True
 
@@ -144,41 +166,6 @@ class Ordering:
         """True when all rows are equal up to the tolerance."""
         size = np.abs(rows).max(initial=0.0)
         return bool((np.abs(rows - rows[0]) <= self.tolerance * size).all())
-
-    def _fix_signs(self, key: int) -> None:
-        """Fix what signs of a space the settled blocks determine."""
-        for mode in range(len(self.groups[key].sign_modes)):
-            blocks = self.space.blocks(key)
-            for number in range(len(blocks)):
-                if not self.unsigned[key][mode].any():
-                    break
-                block = blocks[number]
-                usable = len(positions(block, key)) == 1 and self._clear(block, key)
-                if usable and self._fix_sign(key, mode, block):
-                    blocks = self.space.blocks(key)
-
-    def _fix_sign(self, key: int, mode: int, block: Block) -> bool:
-        """Make the first of the largest entries positive, for units whose sign is open; tell whether any was not."""
-        group = self.groups[key]
-        leaf = block.axes[positions(block, key)[0]]
-        assert isinstance(leaf, Leaf)
-        parities = mode_exponents(leaf, group)[1]
-        others = any(odd and self.unsigned[key][m].any() for m, odd in enumerate(parities) if m != mode)
-        todo = self.unsigned[key][mode]
-        if not parities[mode] or others or not todo.any():
-            return False
-        rows = per_copy(block, positions(block, key)[0], group)
-        size = np.abs(rows)
-        top = size.max(axis=-1, keepdims=True)
-        first = np.argmax(size >= top * (1 - self.tolerance), axis=-1)
-        value = np.take_along_axis(rows, first[..., None], axis=-1)[..., 0]
-        sign = np.ones((len(group.sign_modes), *todo.shape))
-        sign[mode] = np.where(todo & (value < 0), -1.0, 1.0)
-        self.unsigned[key][mode] = todo & (value == 0)
-        if (sign < 0).any():
-            self.space.apply(key, Part(sign=sign))
-            return True
-        return False
 
     def _feature(self, block: Block, key: int) -> Array:
         """Return the entries of each unit, absolute where the unit's own sign is open."""
@@ -222,8 +209,8 @@ class Ordering:
         flat = features.reshape(-1, n, features.shape[-1])
         classes = self.classes[key].reshape(-1, n).copy()
         source = np.empty_like(classes)
-        for copy in range(flat.shape[0]):
-            source[copy], classes[copy] = rank_rows(flat[copy], classes[copy], self.tolerance)
+        for k in range(flat.shape[0]):
+            source[k], classes[k] = rank_rows(flat[k], classes[k], self.tolerance)
         shape = self.classes[key].shape
         self.classes[key] = classes.reshape(shape)
         source = source.reshape(shape)
@@ -249,24 +236,11 @@ class Ordering:
         for block in self.space.blocks(key):
             for place in positions(block, key):
                 rows = per_copy(block, place, group).reshape(-1, n, block.values.size // max(1, self.classes[key].size))
-                for copy, labels in enumerate(self.classes[key].reshape(-1, n)):
+                for k, labels in enumerate(self.classes[key].reshape(-1, n)):
                     for label in np.unique(labels):
-                        if not self._alike(rows[copy][labels == label]):
+                        if not self._alike(rows[k][labels == label]):
                             return False
         return True
-
-    def _individualise(self, key: int) -> None:
-        """Set the first unit of the first tied class apart (an arbitrary choice among symmetric units)."""
-        n = self.groups[key].atom.size
-        flat = self.classes[key].reshape(-1, n)
-        for labels in flat:
-            values, counts = np.unique(labels, return_counts=True)
-            if (counts > 1).any():
-                label = values[np.argmax(counts > 1)]
-                members = np.flatnonzero(labels == label)
-                labels[labels > label] += 1
-                labels[members[1:]] += 1
-                return
 
 
 def _unit(features: Array) -> Array:
