@@ -91,6 +91,7 @@ class Ordering:
         labels = self.classes[key].reshape(-1, n)[member // n]
         own = labels[member % n]
         labels[(labels >= own) & (np.arange(n) != member % n)] += 1
+        self._sort(key, np.zeros((*self.classes[key].shape, 1)))
 
     def _sweep(self, *, ambiguous: bool) -> None:
         progress = True
