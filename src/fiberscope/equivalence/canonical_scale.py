@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.symmetry.action import mode_exponents
+from fiberscope.symmetry.action import aligned, mode_exponents
 from fiberscope.symmetry.axes import Leaf
 from fiberscope.symmetry.blocks import Block, Workspace, mixes, per_copy, positions
 from fiberscope.symmetry.groups import Mixing
@@ -122,8 +122,6 @@ def _ready(space: Workspace, block: Block, key: Key, settled: set[Key]) -> bool:
 
 def _mask(space: Workspace, block: Block, key: Key, pending: dict[Key, Array]) -> Block:
     """Hide the entries of units whose own scale is still open."""
-    from fiberscope.symmetry.action import aligned
-
     values = block.values
     groups = space.symmetries.groups
     for i, leaf in enumerate(block.axes):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.symmetry.action import act_on, walk
+from fiberscope.symmetry.action import act_on, aligned, mode_exponents, order_of, walk
 from fiberscope.symmetry.axes import Axis, Leaf
 from fiberscope.symmetry.element import Part
 from fiberscope.symmetry.groups import Mixing
@@ -75,8 +75,6 @@ class Workspace:
 
         Only right for units whose value is zero. This is no group element and is not tracked.
         """
-        from fiberscope.symmetry.action import aligned
-
         groups = self.symmetries.groups
 
         def mute(values: Array, axes: list[Axis]) -> Array:
@@ -102,8 +100,6 @@ class Workspace:
 
         The division is one rounding, so that an entry equal to its magnitude becomes exactly 1.
         """
-        from fiberscope.symmetry.action import aligned, mode_exponents, order_of
-
         groups = self.symmetries.groups
         group = groups[key]
 

@@ -78,9 +78,12 @@ def _primitive(row: list[Fraction]) -> list[int]:
     return [x // g for x in whole]
 
 
+def _support(row: tuple[int, ...]) -> int:
+    return sum(1 for x in row if x)
+
+
 def _sparsify(rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Make the modes touch as few occurrences as simple differences allow."""
-    support = lambda r: sum(1 for x in r if x)  # noqa: E731
     changed = True
     while changed and len(rows) <= 64:
         changed = False
@@ -90,7 +93,7 @@ def _sparsify(rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
                     continue
                 for sign in (1, -1):
                     made = tuple(x + sign * y for x, y in zip(rows[i], rows[j], strict=True))
-                    if support(made) < support(rows[i]):
+                    if _support(made) < _support(rows[i]):
                         rows[i], changed = made, True
     return rows
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiberscope.symmetry.activations import scaling_name
 from fiberscope.symmetry.attention_shifts import Shift, attention_shifts
 from fiberscope.symmetry.axes import INPUT, PIXEL, resolve
 from fiberscope.symmetry.element import Element, identity_part, random_part
@@ -183,8 +184,6 @@ def _describe(group: Group, names: Mapping[int, str], layouts: Mapping[str, Layo
 
 
 def _name(group: Group, log: tuple[tuple[int, ...], ...], sign: tuple[tuple[int, ...], ...]) -> str:
-    from fiberscope.symmetry.activations import scaling_name
-
     if group.mixing > Mixing.permutation:
         return scaling_of(group)
     return scaling_name(bool(log), bool(sign))
