@@ -1,8 +1,8 @@
 """Rank lists and barcodes: two names for the same finite datum, the isomorphism type of a chain of linear maps.
 
-A chain ``R^{d_0} -> R^{d_1} -> ... -> R^{d_L}`` is a representation of a quiver of type A (all arrows one way). Gabriel's
-theorem (1972) splits it into intervals: the bar ``(i, k)``, ``i <= k``, is born at layer ``i`` and last alive at layer
-``k``. With ``r_{k~i} = rank(W_k ... W_{i+1})``, ``r_{j~j} = d_j`` and ``m_{ik}`` copies of the bar ``(i, k)``,
+A chain ``R^{d_0} -> R^{d_1} -> ... -> R^{d_L}`` is a representation of a quiver of type A (all arrows one way).
+Gabriel's theorem (1972) splits it into intervals: the bar ``(i, k)``, ``i <= k``, is born at layer ``i`` and last alive
+at layer ``k``. With ``r_{k~i} = rank(W_k ... W_{i+1})``, ``r_{j~j} = d_j`` and ``m_{ik}`` copies of the bar ``(i, k)``,
 
     r_{k~i} = sum of m_{ab} over a <= i, b >= k
     m_{ik}  = r_{k~i} - r_{k~i-1} - r_{k+1~i} + r_{k+1~i-1}      (out of range = 0).
