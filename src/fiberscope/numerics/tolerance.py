@@ -29,3 +29,21 @@ EVALUATION_NOISE = 1e-12
 
 MAX_EXACT_PRODUCTS = 30_000_000
 """Largest number of exact rational multiplications spent on composing two affine maps."""
+
+FOLD_MERGE = 1e-9
+"""Boundaries of hidden units this close (direction, relative offset) are one in a float normal form, with its gap."""
+
+KINK_NOISE = 1e-12
+"""A kink below this fraction of the terms that it sums counts as cancelled in a float normal form (10^4 roundings)."""
+
+LINEAR_RANK_TOLERANCE = 1e-12
+"""Pivots of a linear chain below this times the largest Frobenius norm of a layer count as zero: rounding in building a
+matrix of lower rank through bases of condition 1e3 stays below it, the least singular value of a random square layer of
+width 4096 (about 4096**-1.5 = 4e-6 of the norm) far above."""
+
+STORED_RANK_EPS = 4
+"""For factors stored in float32 or less the same cut is this many machine epsilons of that type: storing moves a layer by
+at most half an epsilon of its norm, and column pivoting enlarges what is left of that a few times at most."""
+
+PLAIN_QR_MARGIN = 10.0
+"""Plain QR is enough for a block whose triangle has its (estimated) least singular value this far above the cut."""

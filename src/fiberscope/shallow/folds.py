@@ -1,0 +1,78 @@
+"""Units on the same boundary joined into one fold, exactly or in floats.
+
+A row (w, b) with weight q in R^k contributes q |<w, x> + b| / 2. With (w, b) = +- r (u, t), r > 0, rows of the same
+boundary (u, t) add up to one fold with kink sum_i q_i r_i; a fold whose kink is 0 is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiberscope.numerics.exact import rationals
+from fiberscope.numerics.tolerance import KINK_NOISE
+from fiberscope.shallow.boundaries import boundaries
+from fiberscope.shallow.clusters import clusters
+
+EPSILON = 2.0**-52
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """``normals`` (m x n), ``offsets`` (m,), ``kinks`` (m x k) in the order of the rows, and the smallest ``gap`` met.
+
+    ``gap``: how many times farther apart what was kept apart is than what was merged (None: nothing was decided).
+    """
+
+    normals: np.ndarray
+    offsets: np.ndarray
+    kinks: np.ndarray
+    gap: float | None = None
+
+    def ordered(self) -> Folds:
+        """The same folds in lexicographic order of (normal, offset)."""
+        rows = list(zip(self.normals.tolist(), self.offsets.tolist(), strict=True))
+        order = sorted(range(len(rows)), key=lambda i: (*rows[i][0], rows[i][1]))
+        return Folds(self.normals[order], self.offsets[order], self.kinks[order], self.gap)
+
+
+def exact_folds(W: np.ndarray, b: np.ndarray, q: np.ndarray) -> Folds:
+    """Folds of rows W (d x n, none 0), b (d,) with weights q (d x k), over Q: first nonzero entry of a normal 1."""
+    found = boundaries(W, b)
+    lead = rationals(found.lead)
+    terms = rationals(q) * abs(lead)[:, None]
+    kinks = np.empty((found.count, q.shape[1]), dtype=object)
+    single = np.bincount(found.label, minlength=found.count) == 1
+    kinks[found.label[single[found.label]]] = terms[single[found.label]]
+    kinks[~single] = rationals(np.zeros(kinks[~single].shape))
+    for i in np.flatnonzero(~single[found.label]):
+        kinks[found.label[i]] += terms[i]
+    kept = np.asarray(kinks != 0, dtype=bool).any(axis=1)
+    leader = found.leader[kept]
+    return Folds(rationals(W[leader]) / lead[leader, None], rationals(b[leader]) / lead[leader], kinks[kept]).ordered()
+
+
+def float_folds(W: np.ndarray, b: np.ndarray, q: np.ndarray) -> Folds:
+    """The same in float64: normals of Euclidean length 1, near boundaries merged, near-zero kinks dropped."""
+    largest = np.abs(W).max(axis=1)[:, None]  # twice, so that no square leaves the range
+    length = np.linalg.norm(W / largest, axis=1) * largest[:, 0]
+    lead = W[np.arange(len(W)), (W != 0).argmax(axis=1)]
+    scale = np.where(lead < 0, -length, length)
+    normals, offsets = W / scale[:, None] + 0.0, b / scale + 0.0
+    found = clusters(normals, offsets)
+    m, k = len(found.leader), q.shape[1]
+    terms = q * length[:, None]
+    kinks = np.column_stack([np.bincount(found.label, weights=column, minlength=m) for column in terms.T])
+    size = np.bincount(found.label, weights=np.abs(terms).sum(axis=1), minlength=m)
+    relative = np.abs(kinks).sum(axis=1) / np.where(size > 0, size, 1.0)
+    kept = relative > KINK_NOISE
+    gaps = []
+    if m > 1:
+        gaps.append(found.apart / max(found.merged, EPSILON))
+    if kept.any():
+        gaps.append(float(relative[kept].min()) / max(float(relative[~kept].max(initial=0.0)), EPSILON))
+    leader = found.leader[kept]
+    return Folds(
+        normals[leader], offsets[leader], kinks[kept].reshape(-1, k), float(min(gaps)) if gaps else None
+    ).ordered()
