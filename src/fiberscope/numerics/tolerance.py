@@ -47,3 +47,12 @@ at most half an epsilon of its norm, and column pivoting enlarges what is left o
 
 PLAIN_QR_MARGIN = 10.0
 """Plain QR is enough for a block whose triangle has its (estimated) least singular value this far above the cut."""
+
+ZERO_SUM = 1e-12
+"""A sum of float vectors below this fraction of the sum of their lengths counts as zero (about 10^3 roundings)."""
+
+DEPENDENCE = 1e-9
+"""Pivots and coefficients below this fraction of the columns' size are zero when float dependences are looked for."""
+
+PRODUCT_RANK = 1e-9
+"""Singular values of a given product below this part of the largest are taken for zeros when a point is made for it."""
