@@ -28,15 +28,26 @@ class Layout:
     height: float
 
 
-def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]) -> Layout:
+def layout(
+    sizes: Sequence[tuple[float, float]],
+    edges: Sequence[tuple[int, int]],
+    *,
+    layers: Sequence[int] | None = None,
+    rises: Sequence[float] | None = None,
+    gap: float = GAP,
+    lane: float = _DUMMY + GAP,
+) -> Layout:
     """Places boxes of the given (width, height); each edge (a, b) must have a < b.
+
+    ``layers`` fixes the layer of every box (0 on top; every layer is used, and edges go down), ``rises`` the room below
+    each layer, ``gap`` that between neighbours; a passing edge takes the width ``lane``.
 
     >>> layout([(100, 40), (100, 40)], [(0, 1)]).positions
     ((16.0, 16.0), (16.0, 90.0))
     """
     if not sizes:
         return Layout((), (), 2 * MARGIN, 2 * MARGIN)
-    layer = _layers(len(sizes), edges)
+    layer = _layers(len(sizes), edges) if layers is None else list(layers)
     widths = [width for width, _ in sizes]
     rows: list[list[int]] = [[] for _ in range(max(layer) + 1)]
     for item, row in enumerate(layer):
@@ -58,12 +69,14 @@ def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]
             above[lower].append(upper)
         chains.append(chain)
     _order(rows, above, below)
-    centre = _centres(rows, widths, above, below, chains)
+    room = [w + gap if i < len(sizes) else lane for i, w in enumerate(widths)]
+    centre = _centres(rows, room, above, below, chains)
 
     heights = [max((sizes[i][1] for i in row if i < len(sizes)), default=0.0) for row in rows]
     tops = [MARGIN]
-    for height in heights:
-        tops.append(tops[-1] + height + RISE)
+    rises = [RISE] * len(rows) if rises is None else rises
+    for height, rise in zip(heights, rises, strict=True):
+        tops.append(tops[-1] + height + rise)
     middle = {item: tops[number] + heights[number] / 2 for number, row in enumerate(rows) for item in row}
     span = {item: heights[number] / 2 for number, row in enumerate(rows) for item in row}
     left = min(centre[i] - widths[i] / 2 for i in range(len(widths)))
@@ -78,7 +91,7 @@ def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]
         points.append((x[chain[-1]], positions[chain[-1]][1]))
         routes.append(tuple(points))
     width = max(x[i] + widths[i] / 2 for i in range(len(widths))) + MARGIN
-    return Layout(positions, tuple(routes), width, tops[-1] - RISE + MARGIN)
+    return Layout(positions, tuple(routes), width, tops[-1] - rises[-1] + MARGIN)
 
 
 def _layers(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
@@ -125,7 +138,7 @@ def _centres(
     below: list[list[int]],
     chains: list[list[int]],
 ) -> list[float]:
-    """x of each box's centre: near its neighbours, in order, at least GAP apart; long edges run straight."""
+    """x of each box's centre: near its neighbours, in order, without overlap of `widths`; long edges run straight."""
     centre = [0.0] * len(widths)
     weight = [1.0] * len(widths)
     line: dict[int, list[int]] = {}  # the dummies that should share one x
@@ -153,7 +166,7 @@ def _pack(row: list[int], wish: list[float], widths: list[float], weight: list[f
         while blocks:
             before, mass, earlier = blocks[-1]
             left = row[at - len(offsets)]
-            step = (widths[left] + widths[row[at - len(offsets) + 1]]) / 2 + GAP
+            step = (widths[left] + widths[row[at - len(offsets) + 1]]) / 2
             shift = earlier[-1] + step
             if before / mass + shift <= total / heavy:
                 break
