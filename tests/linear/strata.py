@@ -36,8 +36,8 @@ def exact_ranks(factors: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
     """``{(k, i): rank W_k .. W_{i+1}}`` by multiplying out over Q: no staircase, no flow."""
     mats = []
     for w in factors:
-        entries = [v for v in w.ravel().tolist()]
-        mats.append(fmpq_mat(*w.shape, entries))
+        rows, columns = w.shape
+        mats.append(fmpq_mat(rows, columns, list(w.ravel())))
     out = {(j, j): w.shape[1] for j, w in enumerate(factors)} | {(len(factors), len(factors)): factors[-1].shape[0]}
     for i in range(len(mats)):
         running = None

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.linear.strata import barcodes, exact_ranks, mu, random_barcode
 
 from fiberscope.errors import InputError
 from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.decomposition import decompose
 from fiberscope.linear.random_point import random_point
-from tests.linear.strata import barcodes, exact_ranks, mu, random_barcode
 
 
 @given(barcodes(), st.integers(0, 10**9))

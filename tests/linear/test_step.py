@@ -10,6 +10,7 @@ import pytest
 from flint import fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.linear.strata import barcodes, exact_ranks, mu
 
 from fiberscope.errors import InputError
 from fiberscope.linear.barcode import Barcode, least_barcode
@@ -20,7 +21,6 @@ from fiberscope.linear.order import BarMove, leq, up_moves
 from fiberscope.linear.random_point import random_point
 from fiberscope.linear.stay import change_basis, one_matrix_move, two_matrix_move
 from fiberscope.linear.step import apply_move
-from tests.linear.strata import barcodes, exact_ranks, mu
 
 SEEDS = st.integers(0, 10**9)
 
@@ -55,7 +55,8 @@ def test_every_up_move_exactly(barcode: Barcode, seed: int, epsilon: Fraction):
 @settings(max_examples=40)
 @given(barcodes(), SEEDS, st.sampled_from([(1e-2, 1e-11), (1e-6, 1e-8)]))
 def test_every_up_move_in_floats(barcode: Barcode, seed: int, sizes: tuple[float, float]):
-    """Rounding turns a direction that a step of size e opens by about 1e-16/e, so the ranks are read with that margin."""
+    """Rounding turns a direction that a step of size e opens by about 1e-16/e, so the ranks are read with that
+    margin."""
     epsilon, tol = sizes
     here = decompose(random_point(barcode, seed=seed))
     before = mu(here.factors)

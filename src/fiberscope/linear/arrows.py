@@ -13,8 +13,8 @@ from fiberscope.linear.flow import Flow
 def weights(flow: Flow, scale: Callable[[int, int], int | float] | None = None) -> tuple[np.ndarray, ...]:
     """``W_j = sum_s c(s, j) b_j b_{j-1}^*`` over the bars ``s`` alive at ``j - 1`` and ``j``.
 
-    ``scale(s, j)`` is the size ``c`` of the arrow of bar ``s`` into layer ``j``; 1 for all by default. For rationals give
-    integers or rationals.
+    ``scale(s, j)`` is the size ``c`` of the arrow of bar ``s`` into layer ``j``; 1 for all by default. For rationals
+    give integers or rationals.
 
     >>> from fiberscope.linear.barcode import Barcode
     >>> weights(Flow.standard(Barcode.from_bars(1, {(0, 1): 1})), lambda bar, layer: 3)[0].tolist()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Climb:
-    """The point reached (``factors``, in the stratum ``barcode``), the ``moves`` taken, each a step of norm ``step``; how
-    far the end is from the start (``size``, at most epsilon), and the ``product_change`` (see `Step`)."""
+    """The point reached (``factors``, in the stratum ``barcode``), the ``moves`` taken, each a step of norm ``step``;
+    how far the end is from the start (``size``, at most epsilon), and the ``product_change`` (see `Step`)."""
 
     factors: tuple[np.ndarray, ...]
     barcode: Barcode
@@ -44,10 +44,10 @@ class Climb:
 def climb(decomposition: Decomposition, target: Barcode, epsilon: Any) -> Climb:
     """A point of the stratum ``target`` above, along a broken line of length ``epsilon`` that starts here.
 
-    A chain of n covers (`chain_up`) is walked in steps of Frobenius norm ``epsilon / n``; after every step the flow basis
-    and its dual are updated by their formulas, not computed anew, so that small steps lose no digits. The product stays.
-    Exact for rational factors. No step where ``target`` is the stratum itself. `InputError` if the point is not in the
-    closure of ``target``, or for a step that is not positive and finite.
+    A chain of n covers (`chain_up`) is walked in steps of Frobenius norm ``epsilon / n``; after every step the flow
+    basis and its dual are updated by their formulas, not computed anew, so that small steps lose no digits. The
+    product stays. Exact for rational factors. No step where ``target`` is the stratum itself. `InputError` if the
+    point is not in the closure of ``target``, or for a step that is not positive and finite.
     """
     size = checked_size(epsilon)
     moves = chain_up(decomposition.barcode, target)

@@ -1,13 +1,13 @@
 """Down: straight lines inside a stratum that end on a stratum of its closure.
 
-In a flow basis a cover is undone in one matrix. To undo connect, the arrow ``c_k -> c_{k+1}`` of a bar ``(i, k')`` shrinks
-to 0. To undo exchange on ``c = (i, k')`` and ``d = (i', k)``, ``i < i' <= k < k'``, the arrow is handed over,
+In a flow basis a cover is undone in one matrix. To undo connect, the arrow ``c_k -> c_{k+1}`` of a bar ``(i, k')``
+shrinks to 0. To undo exchange on ``c = (i, k')`` and ``d = (i', k)``, ``i < i' <= k < k'``, the arrow is handed over,
 
     W_{k+1}(s) = W_{k+1} + (1 - s) (c_{k+1} d_k^* - c_{k+1} c_k^*),      s from 1 to 0:
 
-for ``s > 0`` the bars ``c`` and ``d - (1 - s)/s c`` are as before, at ``s = 0`` ``c`` ends at ``k`` and ``d`` goes on to
-``k'``. The flow basis stays the same, only its vectors are grouped into other bars. No full bar takes part, so the product
-stays all along.
+for ``s > 0`` the bars ``c`` and ``d - (1 - s)/s c`` are as before, at ``s = 0`` ``c`` ends at ``k`` and ``d`` goes on
+to ``k'``. The flow basis stays the same, only its vectors are grouped into other bars. No full bar takes part, so the
+product stays all along.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Descent:
-    """A broken line down: ``points[0]`` is the start, ``points[n]`` lies in the stratum ``barcodes[n]``; the open segment
-    from ``points[n]`` to ``points[n+1]`` stays in the stratum ``barcodes[n]``."""
+    """A broken line down: ``points[0]`` is the start, ``points[n]`` lies in the stratum ``barcodes[n]``; the open
+    segment from ``points[n]`` to ``points[n+1]`` stays in the stratum ``barcodes[n]``."""
 
     points: tuple[tuple[np.ndarray, ...], ...]
     barcodes: tuple[Barcode, ...]

@@ -25,11 +25,12 @@ Seed = int | np.random.Generator
 def random_point(barcode: Barcode, *, seed: Seed, product: Any = None, exact: bool = False) -> tuple[np.ndarray, ...]:
     """Random factors ``W_j = F_j P_j F_{j-1}^{-1}`` with the given barcode.
 
-    The bases ``F_j`` (d_j x d_j, of both orientations) are an open set of all: ``Q S Q'`` with Haar distributed ``Q``,
-    ``Q'`` and singular values in a ratio of at most 4; with ``exact`` they are integer matrices of determinant +-1, and
-    ``W_j`` are matrices of integers (object arrays of ``flint.fmpq``). With ``product`` = W, a d_L x d_0 matrix whose rank
-    is ``barcode.full``, the bases of both ends are chosen so that ``W_L ... W_1 = W`` (exactly so with ``exact``).
-    Returns ``(W_1, ..., W_L)``, ``W_j`` of shape d_j x d_{j-1}. `InputError` for a product of another shape or rank.
+    The bases ``F_j`` (d_j x d_j, of both orientations) are an open set of all: ``Q S Q'`` with Haar distributed
+    ``Q``, ``Q'`` and singular values in a ratio of at most 4; with ``exact`` they are integer matrices of determinant
+    +-1, and ``W_j`` are matrices of integers (object arrays of ``flint.fmpq``). With ``product`` = W, a d_L x d_0
+    matrix whose rank is ``barcode.full``, the bases of both ends are chosen so that ``W_L ... W_1 = W`` (exactly so
+    with ``exact``). Returns ``(W_1, ..., W_L)``, ``W_j`` of shape d_j x d_{j-1}. `InputError` for a product of
+    another shape or rank.
 
     >>> barcode = Barcode.from_bars(2, {(0, 2): 1, (0, 0): 1, (1, 1): 1, (2, 2): 1})
     >>> w1, w2 = random_point(barcode, seed=0, product=[[2, 4], [1, 2]], exact=True)
@@ -91,7 +92,8 @@ def _checked_product(product: Any, barcode: Barcode, exact: bool) -> np.ndarray:
 def _ends(
     kernel: np.ndarray, support: np.ndarray, image: np.ndarray, rest: np.ndarray, mix: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``F_0 = [support A + kernel B, kernel C]``, ``F_L = [W support A, image D + rest E]`` from ``mix = A, B, C, D, E``."""
+    """``F_0 = [support A + kernel B, kernel C]``, ``F_L = [W support A, image D + rest E]`` from ``mix = A, B, C, D,
+    E``."""
     a, b, c, d, e = mix
     first = np.hstack([support @ a + kernel @ b, kernel @ c])
     last = np.hstack([image @ a, image @ d + rest @ e])
@@ -133,8 +135,8 @@ def _exact_ends(w: np.ndarray, rank: int, rng: np.random.Generator) -> tuple[np.
 
 
 def _support_and_kernel(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors at the pivot columns of ``w`` (so that ``w @ support`` is a basis of its image), and a basis of its null
-    space."""
+    """Unit vectors at the pivot columns of ``w`` (so that ``w @ support`` is a basis of its image), and a basis of
+    its null space."""
     echelon, rank = to_flint(w).rref()
     rows = from_flint(echelon)
     pivots = [next(c for c in range(w.shape[1]) if rows[r, c] != 0) for r in range(rank)]

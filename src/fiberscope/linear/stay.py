@@ -2,13 +2,13 @@
 
 With flow vectors ``a_j`` of a bar A and ``b_j`` of a bar B, A alive at ``j - 1`` and B at ``j``:
 
-    one matrix     W_j + t b_j a_{j-1}^*            for every t (but t = -1 when A and B are one bar), if the pair (A, B) is
-                                                    free: neither ext(A, B) nor touch(A, B)
+    one matrix     W_j + t b_j a_{j-1}^*            for every t (but t = -1 when A and B are one bar), if the pair
+                                                    (A, B) is free: neither ext(A, B) nor touch(A, B)
     two matrices   g W_j, W_{j+1} g^{-1}            g = I + t b_j a_j^*, A and B alive at the hidden layer j
 
-The first are whole straight lines in the stratum: if ``i >= i'`` the vectors ``a_m - t b_m`` for m < j replace ``a_m``, if
-``k >= k'`` the vectors ``a_m + t b_m`` for m >= j do; the product is not touched. (Bhattacharya and Shewchuk call the two
-kinds one-matrix and two-matrix moves.)
+The first are whole straight lines in the stratum: if ``i >= i'`` the vectors ``a_m - t b_m`` for m < j replace
+``a_m``, if ``k >= k'`` the vectors ``a_m + t b_m`` for m >= j do; the product is not touched. (Bhattacharya and
+Shewchuk call the two kinds one-matrix and two-matrix moves.)
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def one_matrix_move(decomposition: Decomposition, first: int, second: int, layer
     """``W_layer + t b_layer a_{layer-1}^*`` for the single bars number ``first`` (a) and ``second`` (b) of the flow.
 
     Exact for rational factors and rational ``t``. `InputError` if the bars do not meet in that matrix, if the pair is
-    constrained (the line would leave the stratum or change the product), or for ``first == second``, ``t = -1`` (the bar
-    would be cut).
+    constrained (the line would leave the stratum or change the product), or for ``first == second``, ``t = -1`` (the
+    bar would be cut).
     """
     flow = decomposition.flow
     a, b = _bar(decomposition, first), _bar(decomposition, second)
@@ -52,9 +52,9 @@ def one_matrix_move(decomposition: Decomposition, first: int, second: int, layer
 def two_matrix_move(decomposition: Decomposition, first: int, second: int, layer: int, t: Any) -> Step:
     """``W_layer -> g W_layer``, ``W_{layer+1} -> W_{layer+1} g^{-1}`` with ``g = I + t b a^*`` in the hidden layer.
 
-    ``a`` and ``b`` are the vectors at ``layer`` of the single bars number ``first`` and ``second`` of the flow. The inverse
-    is ``I - t b a^*``, or ``I - t/(1+t) a a^*`` if both are one bar. `InputError` if one of them is not alive there, the layer
-    is not hidden, or ``g`` is singular.
+    ``a`` and ``b`` are the vectors at ``layer`` of the single bars number ``first`` and ``second`` of the flow. The
+    inverse is ``I - t b a^*``, or ``I - t/(1+t) a a^*`` if both are one bar. `InputError` if one of them is not alive
+    there, the layer is not hidden, or ``g`` is singular.
     """
     flow = decomposition.flow
     a, b = _bar(decomposition, first), _bar(decomposition, second)
@@ -71,14 +71,17 @@ def two_matrix_move(decomposition: Decomposition, first: int, second: int, layer
 
 
 def change_basis(decomposition: Decomposition, layer: int, g: np.ndarray) -> Step:
-    """``W_layer -> g W_layer``, ``W_{layer+1} -> W_{layer+1} g^{-1}`` for any invertible ``g`` (d x d) of a hidden layer.
+    """``W_layer -> g W_layer``, ``W_{layer+1} -> W_{layer+1} g^{-1}`` for any invertible ``g`` (d x d) of a hidden
+    layer.
 
     `InputError` for a layer that is not hidden, another shape, or a singular ``g``.
     """
     width = decomposition.widths[layer] if 0 < layer < len(decomposition.factors) else 0
     if not width or np.shape(g) != (width, width):
-        raise InputError(f"change of basis: expected a hidden layer and a square matrix of its width, got layer {layer} "
-                         f"and a matrix of shape {np.shape(g)}")  # fmt: skip
+        raise InputError(
+            "change of basis: expected a hidden layer and a square matrix of its width, "
+            f"got layer {layer} and a matrix of shape {np.shape(g)}"
+        )
     below, above = decomposition.factors[layer - 1], decomposition.factors[layer]
     if is_exact(below):
         from fiberscope.numerics.exact import rationals

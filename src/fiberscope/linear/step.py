@@ -1,13 +1,13 @@
 """A finite move up: one rank-one step in one matrix leads the end of one bar into another, the product unchanged.
 
-Let ``a_j`` be the flow vectors of a bar ``A = (i, k)``, ``b_j`` those of ``B = (i', k')`` with ``i < i' <= k+1 <= k'``, not
-both ``i = 0`` and ``k' = L``. Then for every ``c != 0``
+Let ``a_j`` be the flow vectors of a bar ``A = (i, k)``, ``b_j`` those of ``B = (i', k')`` with ``i < i' <= k+1 <=
+k'``, not both ``i = 0`` and ``k' = L``. Then for every ``c != 0``
 
     W_{k+1} + c b_{k+1} a_k^*
 
-lies in the stratum where A and B became ``(i, k')`` and, unless ``i' = k+1``, ``(i', k)``: now ``a_k`` goes to
-``c b_{k+1}``, and ``c b_j - a_j`` for ``i' <= j <= k`` is born at ``i'`` and dies at ``k``. The product does not move, since
-``a_k^* W_{k~0} = 0`` (if ``i > 0``) or ``W_{L~k+1} b_{k+1} = 0`` (if ``k' < L``).
+lies in the stratum where A and B became ``(i, k')`` and, unless ``i' = k+1``, ``(i', k)``: now ``a_k`` goes to ``c
+b_{k+1}``, and ``c b_j - a_j`` for ``i' <= j <= k`` is born at ``i'`` and dies at ``k``. The product does not move,
+since ``a_k^* W_{k~0} = 0`` (if ``i > 0``) or ``W_{L~k+1} b_{k+1} = 0`` (if ``k' < L``).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def apply_move(decomposition: Decomposition, move: BarMove, epsilon: Any) -> Ste
 
     ``W_{k+1} += c b_{k+1} a_k^*`` with ``|c| |b_{k+1}| |a_k^*| = epsilon`` (to 16 digits for rationals, where the new
     factors are exact and the product does not change at all). However small the step, the ranks after it are those of
-    ``move.apply(barcode)``. `InputError` for a step that is not positive and finite, or a move that is not possible here.
+    ``move.apply(barcode)``. `InputError` for a step that is not positive and finite, or a move that is not possible
+    here.
     """
     size = checked_size(epsilon)
     move.check(decomposition.barcode)
@@ -108,8 +109,8 @@ def coefficient(column: np.ndarray, row: np.ndarray, size: Any) -> Any:
 def led(flow: Flow, a: int, b: int, c: Any) -> Flow:
     """The flow after ``W_{k+1} += c b_{k+1} a_k^*``, with dual rows kept up beside it (no inversion).
 
-    Bar ``a`` becomes ``(i, k')`` with vectors ``a_i, .., a_k, c b_{k+1}, .., c b_{k'}``. In an exchange bar ``b`` becomes
-    ``(i', k)`` with ``c b_j - a_j`` (duals: ``a_j^* + b_j^*/c`` and ``b_j^*/c``); when connecting it is gone.
+    Bar ``a`` becomes ``(i, k')`` with vectors ``a_i, .., a_k, c b_{k+1}, .., c b_{k'}``. In an exchange bar ``b``
+    becomes ``(i', k)`` with ``c b_j - a_j`` (duals: ``a_j^* + b_j^*/c`` and ``b_j^*/c``); when connecting it is gone.
     """
     (i, k), (other_i, other_k) = flow.bars[a], flow.bars[b]
     columns, bases = [list(numbers) for numbers in flow.columns], [basis.copy() for basis in flow.bases]
