@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fiberscope.numerics.exact import rationals
+from fiberscope.numerics.exact import products_equal, rationals
 from fiberscope.numerics.tolerance import KINK_NOISE
-from fiberscope.shallow.boundaries import boundaries
+from fiberscope.shallow.boundaries import Boundaries, boundaries
 from fiberscope.shallow.clusters import clusters
 
 EPSILON = 2.0**-52
@@ -40,17 +40,37 @@ class Folds:
 def exact_folds(W: np.ndarray, b: np.ndarray, q: np.ndarray) -> Folds:
     """Folds of rows W (d x n, none 0), b (d,) with weights q (d x k), over Q: first nonzero entry of a normal 1."""
     found = boundaries(W, b)
-    lead = rationals(found.lead)
-    terms = rationals(q) * abs(lead)[:, None]
-    kinks = np.empty((found.count, q.shape[1]), dtype=object)
-    single = np.bincount(found.label, minlength=found.count) == 1
-    kinks[found.label[single[found.label]]] = terms[single[found.label]]
-    kinks[~single] = rationals(np.zeros(kinks[~single].shape))
-    for i in np.flatnonzero(~single[found.label]):
-        kinks[found.label[i]] += terms[i]
-    kept = np.asarray(kinks != 0, dtype=bool).any(axis=1)
+    kept = kinked(found, q)
+    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    kinks = rationals(np.zeros((int(kept.sum()), q.shape[1])))
+    rows = np.flatnonzero(kept[found.label])
+    lead = rationals(found.lead[rows])
+    for i, terms in zip(found.label[rows], rationals(q[rows]) * abs(lead)[:, None], strict=True):
+        kinks[place[i]] += terms
     leader = found.leader[kept]
-    return Folds(rationals(W[leader]) / lead[leader, None], rationals(b[leader]) / lead[leader], kinks[kept]).ordered()
+    lead = rationals(found.lead[leader])
+    return Folds(rationals(W[leader]) / lead[:, None], rationals(b[leader]) / lead, kinks).ordered()
+
+
+def kinked(found: Boundaries, q: np.ndarray) -> np.ndarray:
+    """Whether sum_i q_i r_i over each boundary is not 0, exactly (booleans, one per boundary); q (d x k)."""
+    out = np.zeros(found.count, dtype=bool)
+    size = np.bincount(found.label, minlength=found.count)
+    order = np.argsort(found.label, kind="stable")
+    start = np.concatenate([[0], np.cumsum(size)])[:-1]
+    ones = order[start[size == 1]]
+    out[size == 1] = np.asarray(q[ones] != 0, dtype=bool).any(axis=1)
+    several = size > 1
+    if q.dtype != object and found.lead.dtype != object:
+        pairs = size == 2
+        i, j = order[start[pairs]], order[start[pairs] + 1]
+        cancels = products_equal(q[i], abs(found.lead[i])[:, None], -q[j], abs(found.lead[j])[:, None])
+        out[pairs] = ~cancels.all(axis=1)
+        several = size > 2
+    for h in np.flatnonzero(several):
+        rows = order[start[h] : start[h] + size[h]]
+        out[h] = bool((abs(rationals(found.lead[rows])) @ rationals(q[rows]) != 0).any())
+    return out
 
 
 def float_folds(W: np.ndarray, b: np.ndarray, q: np.ndarray) -> Folds:
