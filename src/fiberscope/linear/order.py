@@ -1,16 +1,16 @@
 """The order of strata by closure: elementary moves of bars, covers, chains.
 
-A stratum lies in the closure of another iff its rank list is pointwise at most the other's (Abeasis and Del Fra 1980, on
-degenerations of quivers of type A; in the fiber of one product the same holds, with the full bars left alone). Two bars
-``A = (i, k)``, ``B = (i', k')`` with ``i < i' <= k+1 <= k'`` move upward by
+A stratum lies in the closure of another iff its rank list is pointwise at most the other's (Abeasis and Del Fra
+1980, on degenerations of quivers of type A; in the fiber of one product the same holds, with the full bars left
+alone). Two bars ``A = (i, k)``, ``B = (i', k')`` with ``i < i' <= k+1 <= k'`` move upward by
 
     connect   (i' = k+1):   (i, k) + (k+1, k')  ->  (i, k')
     exchange  (i' <= k):    (i, k) + (i', k')   ->  (i, k') + (i', k)
 
 unless ``i = 0`` and ``k' = L``, which would change the rank of the product. A move raises ``r_{b~a}`` by 1 for
-``i <= a < i'``, ``k < b <= k'`` and nothing else. These moves generate the order. A move is a cover iff no bar ``(a, b)``
-of the lower stratum has ``i <= a <= i'`` and ``k <= b <= k'`` except at the four corners of that rectangle, as in the
-Bruhat order.
+``i <= a < i'``, ``k < b <= k'`` and nothing else. These moves generate the order. A move is a cover iff no bar
+``(a, b)`` of the lower stratum has ``i <= a <= i'`` and ``k <= b <= k'`` except at the four corners of that
+rectangle, as in the Bruhat order.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def is_cover(barcode: Barcode, move: BarMove) -> bool:
 def dimension_gain(barcode: Barcode, move: BarMove) -> int:
     """By how much the move raises the dimension of the stratum.
 
-    ``#bars in [i, i') x [k, k')  +  #bars in (i, i'] x (k, k']  -  1``, bars of the lower stratum with multiplicity; for
-    a cover this is ``m_A + m_B - 1``. `InputError` if the move does not apply.
+    ``#bars in [i, i') x [k, k')  +  #bars in (i, i'] x (k, k']  -  1``, bars of the lower stratum with
+    multiplicity; for a cover this is ``m_A + m_B - 1``. `InputError` if the move does not apply.
 
     >>> dimension_gain(Barcode.from_bars(2, {(0, 0): 3, (1, 1): 2, (2, 2): 1}), BarMove((0, 0), (1, 1)))
     4

@@ -8,8 +8,8 @@ dimension 0 or 1 (Gabriel 1972; the Ext criterion is the one of Abeasis and Del 
     touch(A, B) = [i = 0, k' = L, i' <= k+1]   d(W_L ... W_1) has an entry for "A led into B"
 
 A change of weights that leads ``A`` (alive at ``j - 1``) into ``B`` (alive at ``j``) can sit in the matrices ``W_j``
-with ``j`` in `meeting_layers`. Sums over ordered pairs of single bars are taken over the types of bars that occur, weighted
-by multiplicity, so that the cost does not depend on the widths.
+with ``j`` in `meeting_layers`. Sums over ordered pairs of single bars are taken over the types of bars that occur,
+weighted by multiplicity, so that the cost does not depend on the widths.
 """
 
 from __future__ import annotations
