@@ -4,10 +4,13 @@ Write ``F_l = Q_l G_l`` with ``G_l`` block upper triangular in the groups by bir
 images they must lie in. ``G_L = I``. The staircase ``U = Q_l^T W_l Q_{l-1}`` has r rows, and its pivot columns are an
 invertible triangle ``T``; the first r columns of ``G_l`` are the vectors that come from layer l - 1:
 
-    vectors that live on:  supported on the pivots, T^-1 (first r columns of G_l)
-    vectors that end:      1 at one other column c, and -T^-1 U[:, c] on the pivots        (a basis of null W_l).
+    vectors that end:      1 at a column c that is no pivot, -T^-1 U[:, c] on the pivots: a basis of null W_l,
+                           made orthonormal in order of birth (Gram-Schmidt keeps the images);
+    vectors that live on:  T^-1 (first r columns of G_l) on the pivots, minus their components along the vectors that
+                           end and were born no later: what is added dies at once, W_l does not see it.
 
-Then each bar is rescaled, as a whole: the geometric mean of the least and largest norm along it becomes 1.
+So every preimage is the shortest one that the images allow, which keeps the bases well conditioned. Then each bar is
+rescaled as a whole: the geometric mean of the least and the largest norm along it becomes 1.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from fiberscope.linear import reflectors
 from fiberscope.linear.bars_from_pivots import bars_from_pivots
 from fiberscope.linear.flow import Flow
 from fiberscope.linear.staircase import Staircase
+from fiberscope.linear.triangular import solve
+
+_SHRUNK = 4.0  # vectors that lose more than this of their length are corrected once
 
 
 def flow_of(stairs: Staircase) -> Flow:
@@ -39,27 +45,42 @@ def flow_of(stairs: Staircase) -> Flow:
 
 def _coordinates(stairs: Staircase) -> list[np.ndarray]:
     """``G_0, ..., G_L``; column c < r of ``G_l`` continues column ``pivots[c]`` of ``G_{l-1}``."""
-    from scipy.linalg import blas
-
     inner = np.eye(len(stairs.births[-1]), order="F")
     out = [inner]
-    for step in reversed(stairs.steps):
-        size, rank = step.upper.shape[1], step.rank
-        ends = np.ones(size, dtype=bool)
-        ends[step.pivots] = False
-        ends = np.flatnonzero(ends)
-        right = np.empty((rank, size), order="F")
-        right[:, :rank] = inner[:rank, :rank]
-        right[:, rank:] = -step.upper[:, ends]
-        if rank:
-            triangle = np.asfortranarray(step.upper[:, step.pivots])
-            right = blas.dtrsm(1.0, triangle, right, overwrite_b=True)
-        inner = np.zeros((size, size), order="F")
-        inner[np.ix_(step.pivots, step.pivots)] = right[:, :rank]
-        inner[np.ix_(step.pivots, ends)] = right[:, rank:]
-        inner[ends, ends] = 1.0
+    for step, births in zip(reversed(stairs.steps), reversed(stairs.births[:-1]), strict=True):
+        inner = _pulled_back(step.upper, step.pivots, births, inner[: step.rank, : step.rank])
         out.append(inner)
     return out[::-1]
+
+
+def _pulled_back(upper: np.ndarray, pivots: np.ndarray, births: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """``G_{l-1}`` from the staircase of ``W_l`` and the first r rows and columns of ``G_l``."""
+    rank, size = upper.shape
+    ending = np.ones(size, dtype=bool)
+    ending[pivots] = False
+    ends = np.flatnonzero(ending)
+    triangle = np.asfortranarray(upper[:, pivots])
+    solved = solve(triangle, inner)
+    if not len(ends):
+        order = np.argsort(pivots)
+        return solved if (order == pivots).all() and (np.diff(order) == 1).all() else solved[np.ix_(order, order)]
+    going = np.zeros((size, rank))
+    going[pivots] = solved
+    null = np.zeros((size, len(ends)))
+    null[pivots] = -solve(triangle, upper[:, ends])
+    null[ends, np.arange(len(ends))] = 1.0
+    null = np.linalg.qr(null)[0]
+    null[births[:, None] > births[ends]] = 0.0
+    null[pivots] -= solve(triangle, upper @ null)  # Gram-Schmidt enlarges the error of a solution that was long
+    along = null.T @ going
+    along[births[ends][:, None] > births[pivots]] = 0.0
+    before = np.einsum("ij,ij->j", going, going)
+    going -= null @ along
+    shrunk = np.flatnonzero(before > _SHRUNK**2 * np.einsum("ij,ij->j", going, going))
+    going[np.ix_(pivots, shrunk)] -= solve(triangle, upper @ going[:, shrunk] - inner[:, shrunk])
+    out = np.empty((size, size), order="F")
+    out[:, ends], out[:, pivots] = null, going
+    return out
 
 
 def _scales(bases: list[np.ndarray], numbers: list[np.ndarray], bars: int) -> np.ndarray:
@@ -70,8 +91,13 @@ def _scales(bases: list[np.ndarray], numbers: list[np.ndarray], bars: int) -> np
         least[number] = np.minimum(least[number], norms)
         largest[number] = np.maximum(largest[number], norms)
     if not (np.isfinite(largest).all() and (least > 0).all()):
-        raise WeightError(
-            "a flow basis of these factors does not fit float64 (vectors grow or shrink past 1e+-154): "
-            "multiply each factor by a number that brings its norm near 1"
-        )
+        raise does_not_fit()
     return 1.0 / (np.sqrt(least) * np.sqrt(largest))
+
+
+def does_not_fit() -> WeightError:
+    """The error for factors of extreme scale, whose barcode is known all the same."""
+    return WeightError(
+        "a flow basis of these factors does not fit float64 (vectors grow or shrink past 1e+-154): "
+        "multiply each factor by a number that brings its norm near 1"
+    )

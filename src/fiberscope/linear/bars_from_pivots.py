@@ -14,8 +14,8 @@ def bars_from_pivots(
 ) -> tuple[tuple[Bar, ...], list[np.ndarray]]:
     """The single bars, in order of birth and then longer first, and for each layer the bar number of each column.
 
-    A step is ``(pivots, width)`` for a factor: column ``c < len(pivots)`` at its output continues column ``pivots[c]`` at
-    its input, columns that are no pivots end, and the other ``width - len(pivots)`` columns are born.
+    A step is ``(pivots, width)`` for a factor: column ``c < len(pivots)`` at its output continues column
+    ``pivots[c]`` at its input, columns that are no pivots end, and the other ``width - len(pivots)`` columns are born.
 
     >>> bars, numbers = bars_from_pivots(2, [([1], 2)])
     >>> bars, [n.tolist() for n in numbers]

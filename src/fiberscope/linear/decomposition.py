@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fiberscope.errors import InputError
-from fiberscope.linear.backward_sweep import flow_of
+from fiberscope.linear.backward_sweep import does_not_fit, flow_of
 from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.exact_staircase import ExactStaircase, exact_barcode, exact_flow, exact_staircase
 from fiberscope.linear.factors import checked_factors, storage_eps
@@ -21,14 +21,17 @@ from fiberscope.numerics.tolerance import LINEAR_RANK_TOLERANCE, STORED_RANK_EPS
 __all__ = ["Decomposition", "checked_factors", "decompose"]
 
 
+_LARGEST_EXPONENT = 900  # powers of two that a flow basis may span on either side
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Decomposition:
     """Factors, the barcode of the matrices `nearest` close to them, and how close.
 
     ``factors`` are float64, or rationals (object arrays of ``flint.fmpq``) when ``exact``. ``tolerance`` is relative to
     the largest Frobenius norm of a factor, ``cut`` their product. ``backward_error`` is the Frobenius norm of
-    ``nearest - factors`` (all layers together). ``gap`` is ``smallest_kept / largest dropped pivot``, more than 1; it is
-    None when nothing was dropped: no entry at all, or only entries that were exactly 0, which is no decision.
+    ``nearest - factors`` (all layers together). ``gap`` is ``smallest_kept / largest dropped pivot``, more than
+    1; it is None when nothing was dropped: no entry at all, or only exact zeros, which need no decision.
     """
 
     factors: tuple[np.ndarray, ...]
@@ -71,12 +74,14 @@ class Decomposition:
         flow = flow_of(stairs)
         if not self._exponent:
             return flow
+        if abs(self._exponent) * (self.length // 2 + 1) > _LARGEST_EXPONENT:
+            raise does_not_fit()
         bases = (np.ldexp(basis, self._exponent * (j - self.length // 2)) for j, basis in enumerate(flow.bases))
         return Flow(flow.bars, flow.columns, tuple(bases))
 
     @cached_property
     def nearest(self) -> tuple[np.ndarray, ...]:
-        """Factors with exactly this rank list (up to rounding), `backward_error` away; those given if nothing was lost."""
+        """Factors with exactly this rank list (up to rounding), `backward_error` away; those given, if nothing was."""
         stairs = self.stairs
         if isinstance(stairs, ExactStaircase):
             return self.factors
@@ -87,7 +92,7 @@ class Decomposition:
 
     @cached_property
     def residual(self) -> float:
-        """Largest ``|W_j f - P f| / (|W_j| |f| + |P f|)`` over the vectors f of the flow and `nearest`; 0 when exact."""
+        """Largest ``|W_j f - P f| / (|W_j| |f| + |P f|)`` over the flow's vectors f, W of `nearest`; 0 when exact."""
         if self.exact:
             return 0.0
         worst = 0.0

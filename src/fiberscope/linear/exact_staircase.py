@@ -1,8 +1,9 @@
 """The staircase over Q: ranks of all products and a flow basis without any rounding, by reduced echelon forms.
 
 Sweep ``l = 1 .. L`` with an invertible ``B_l`` (d_l x d_l) whose columns are grouped by birth as in the orthogonal
-staircase. The reduced row echelon form of ``M = W_l B_{l-1}`` takes the leftmost possible pivot columns, so the number of
-pivots in the groups ``0 .. b`` is the rank of ``W_l`` on the image of ``W_{l-1~b}``. With ``B_l = [M[:, pivots], rest]``
+staircase. The reduced row echelon form of ``M = W_l B_{l-1}`` takes the leftmost possible pivot columns, so the number
+of pivots in the groups ``0 .. b`` is the rank of ``W_l`` on the image of ``W_{l-1~b}``. So with the basis
+``B_l = [M[:, pivots], unit vectors]``
 
     B_l^{-1} W_l B_{l-1} = [rref rows; 0],
 

@@ -78,6 +78,8 @@ def _rationals(matrix: np.ndarray, name: str) -> np.ndarray:
     """The entries as ``flint.fmpq``, in an object array of the same shape."""
     from fiberscope.numerics.exact import rational
 
+    if matrix.dtype.kind == "f" and not np.isfinite(matrix).all():
+        raise WeightError(f"{name} holds NaN or infinity: expected finite real numbers")
     out = np.empty(matrix.size, dtype=object)
     for position, value in enumerate(matrix.ravel().tolist()):
         try:

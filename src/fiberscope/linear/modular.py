@@ -1,8 +1,8 @@
 """Ranks modulo a prime: proven lower bounds of the ranks over Q, in machine words.
 
-A minor that is not 0 modulo p is not 0, so for integer matrices ``rank mod p <= rank over Q``; a common denominator of a
-factor changes no rank. Where the bound meets ``min(d_i, ..., d_k)`` the rank is proven. Random factors of floats have the
-largest ranks possible, so this settles them without a single rational.
+A minor that is not 0 modulo p is not 0, so for integer matrices ``rank mod p <= rank over Q``; a common denominator of
+a factor changes no rank. Where the bound meets ``min(d_i, ..., d_k)`` the rank is proven. Random factors of floats have
+the largest ranks possible, so this settles them without a single rational.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fiberscope.linear.bars_from_pivots import bars_from_pivots
 from fiberscope.linear.barcode import Barcode
+from fiberscope.linear.bars_from_pivots import bars_from_pivots
 
 PRIME = 2**31 - 1  # products of two residues fit 64 bits
 
@@ -24,8 +24,8 @@ def modular_barcode(factors: Sequence[np.ndarray], prime: int = PRIME) -> Barcod
 
     Its ranks are proven lower bounds of those over Q. ``factors`` hold floats, integers or rationals.
 
-    >>> modular_barcode([np.array([[2.0, 0.0], [0.0, 1.0]])], prime=2).rank(1, 0)
-    1
+    >>> modular_barcode([np.array([[2.0, 0.0], [0.0, 1.0]])], prime=3).rank(1, 0)
+    2
     """
     from flint import nmod_mat
 

@@ -1,9 +1,9 @@
 """Rank-revealing orthogonal factorization of one block: which rows it takes, and what is dropped.
 
 Plain QR comes first: when the triangle is far from singular all its pivots count, and a pivoted factorization would say
-the same (every pivot of pivoted QR is at least the smallest singular value). Otherwise QR with column pivoting decides,
-and where its pivots overstate (the triangle they accept has a singular value below the cut: Kahan's matrices) the
-singular values of the block decide.
+the same (every pivot of pivoted QR is at least the smallest singular value). Otherwise QR with column pivoting decides;
+so it does for blocks wider than tall, where it also picks columns that are far from dependent. Where its pivots
+overstate (the triangle they accept has a singular value below the cut: Kahan's matrices) the singular values decide.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiberscope.linear import reflectors
+from fiberscope.linear.triangular import smallest_singular_value
 from fiberscope.numerics.tolerance import PLAIN_QR_MARGIN
-
-_ITERATIONS = 3
 
 
 @dataclass(frozen=True)
 class Block:
-    """``Q^T B = [kept_rows; dropped]`` for a block ``B`` (m x n) of rank k: ``kept_rows[:, pivots]`` upper triangular."""
+    """``Q^T B = [kept_rows; dropped]`` for an m x n block ``B``; ``kept_rows[:, pivots]`` is an upper triangle."""
 
     packed: np.ndarray  # m x k reflectors of Q
     taus: np.ndarray  # k
@@ -39,7 +38,7 @@ def reduce(block: np.ndarray, cut: float) -> Block:
     """Factor a block so that its kept part has full row rank and its dropped part no pivot above `cut`."""
     rows, columns = block.shape
     size = min(rows, columns)
-    if size:
+    if size and columns <= rows:
         packed, taus = reflectors.qr(block)
         smallest = smallest_singular_value(packed[:size, :size], PLAIN_QR_MARGIN * cut)
         if smallest > PLAIN_QR_MARGIN * cut:
@@ -74,29 +73,3 @@ def _finish(
     kept_rows = np.empty((rank, packed.shape[1]), order="F")
     kept_rows[:, order] = np.triu(packed[:rank])
     return Block(packed[:, :rank], taus[:rank], kept_rows, order[:rank], kept, dropped, norm)
-
-
-def smallest_singular_value(triangle: np.ndarray, floor: float) -> float:
-    """An estimate from above of the smallest singular value of an upper triangle, by inverse iteration; O(n^2).
-
-    ``1 / |R^-T x|`` is never below it for unit x, and with a random start close to it (Dixon 1983). It stops early, with
-    a diagonal entry, when that is already at most `floor`.
-    """
-    from scipy.linalg import blas
-
-    diagonal = np.abs(np.diagonal(triangle))
-    smallest = float(diagonal.min())
-    if smallest <= floor or smallest == 0.0:
-        return smallest
-    triangle = np.asfortranarray(triangle)
-    x = np.random.default_rng(len(diagonal)).standard_normal(len(diagonal))
-    for _ in range(_ITERATIONS):
-        half = blas.dtrsv(triangle, x / np.linalg.norm(x), trans=1)
-        size = float(np.linalg.norm(half))
-        if not np.isfinite(size) or size == 0.0:
-            return 0.0
-        smallest = min(smallest, 1.0 / size)
-        x = blas.dtrsv(triangle, half / size)
-        if not np.isfinite(x).all():
-            return 0.0
-    return smallest

@@ -1,7 +1,7 @@
 """The orthogonal staircase: ranks of all products ``W_k ... W_{i+1}`` at once, with a backward error.
 
-Sweep ``l = 1 .. L`` with orthogonal ``Q_l`` (d_l x d_l) whose columns are grouped by birth ``b = 0 .. l``, such that the
-groups ``0 .. b`` span the image of ``W_{l~b} = W_l ... W_{b+1}``. ``Q_0 = I``. In the bases ``Q`` the factor
+Sweep ``l = 1 .. L`` with orthogonal ``Q_l`` (d_l x d_l) whose columns are grouped by birth ``b = 0 .. l``, such that
+the groups ``0 .. b`` span the image of ``W_{l~b} = W_l ... W_{b+1}``. ``Q_0 = I``. In the bases ``Q`` the factor
 
     Q_l^T W_l Q_{l-1} = [ K_00 K_01 ... ]
                         [      K_11 ... ]   + dropped,     K_bb of full row rank p_b

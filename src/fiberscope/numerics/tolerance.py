@@ -42,8 +42,8 @@ matrix of lower rank through bases of condition 1e3 stays below it, the least si
 width 4096 (about 4096**-1.5 = 4e-6 of the norm) far above."""
 
 STORED_RANK_EPS = 4
-"""For factors stored in float32 or less the same cut is this many machine epsilons of that type: storing moves a layer by
-at most half an epsilon of its norm, and column pivoting enlarges what is left of that a few times at most."""
+"""For factors stored in float32 or less the same cut is this many machine epsilons of that type: storing moves a layer
+by at most half an epsilon of its norm, and column pivoting enlarges what is left of that a few times at most."""
 
 PLAIN_QR_MARGIN = 10.0
 """Plain QR is enough for a block whose triangle has its (estimated) least singular value this far above the cut."""
@@ -56,3 +56,6 @@ DEPENDENCE = 1e-9
 
 PRODUCT_RANK = 1e-9
 """Singular values of a given product below this part of the largest are taken for zeros when a point is made for it."""
+
+PRODUCTS_AGREE = 1e-9
+"""Two points belong to one fiber if their products differ by at most this part of their size, beside rounding."""
