@@ -9,14 +9,15 @@ of dimensions of the input that survive to layer ``j``: the bars of birth > 0 ar
 
     r_{k~0} = u_k,      r_{k~i} = u_k + min(e_i, ..., e_k)   (i >= 1).
 
-A sequence ``u`` occurs iff wherever some of the input is lost nothing can be reached later that could not be reached here:
+A sequence ``u`` occurs iff wherever some of the input is lost nothing can be reached later that could not be
+reached here:
 
     u_j > u_{j+1}   implies   e_{j+1} <= e_m  for all m > j.
 
-All sequences ``u`` below a given stratum's bounds form a lattice, whose largest element is a component (`ascend`). The
-variety of a sequence is the set of weights that have subspaces ``U_j`` of dimension ``u_j`` with ``W_{j+1} U_j`` inside
-``U_{j+1}`` (for rho = 0), irreducible as the image of a vector bundle over a product of Grassmannians; compare the varieties
-of complexes of De Concini and Strickland (1981) and Buchsbaum and Eisenbud.
+All sequences ``u`` below a given stratum's bounds form a lattice, whose largest element is a component (`ascend`).
+The variety of a sequence is the set of weights that have subspaces ``U_j`` of dimension ``u_j`` with ``W_{j+1}
+U_j`` inside ``U_{j+1}`` (for rho = 0), irreducible as the image of a vector bundle over a product of Grassmannians;
+compare the varieties of complexes of De Concini and Strickland (1981) and Buchsbaum and Eisenbud.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def survivor_sequences(widths: Sequence[int], rank: int) -> Iterator[tuple[int, 
 def _earlier(widths: Sequence[int], layer: int, u: int, least: int) -> Iterator[tuple[int, int]]:
     """The ``(u_j, min of e_m over m >= j)`` that may stand before ``(u_{j+1}, min of e_m over m > j)``, ``j = layer``.
 
-    Only those that can be completed: ``u_j = d_0``, or ``e_m <= min e`` can be met at some ``1 <= m <= j``, where ``u`` may
-    rise again (there ``u = min(d_0, ..., d_m)`` is always possible).
+    Only those that can be completed: ``u_j = d_0``, or ``e_m <= min e`` can be met at some ``1 <= m <= j``, where
+    ``u`` may rise again (there ``u = min(d_0, ..., d_m)`` is always possible).
     """
     if layer == 0:
         yield widths[0], 0  # nothing but bars of birth 0
@@ -121,8 +122,9 @@ def is_component(barcode: Barcode) -> bool:
 def ascend(barcode: Barcode) -> Barcode:
     """A maximal stratum above the given one: that in which most of the input survives longest.
 
-    ``u_j = rho + min over i <= j of dim null(W_L ... W_{i+1}) = rho + min_{i <= j} (d_i - r_{L~i})``. It is the largest
-    sequence with ``u_j - u_k <= d_j - r_{k~j}`` for all ``j < k``, which is what lying above the stratum means.
+    ``u_j = rho + min over i <= j of dim null(W_L ... W_{i+1}) = rho + min_{i <= j} (d_i - r_{L~i})``. It is the
+    largest sequence with ``u_j - u_k <= d_j - r_{k~j}`` for all ``j < k``, which is what lying above the stratum
+    means.
 
     >>> ascend(Barcode.from_bars(2, {(0, 0): 2, (1, 1): 2, (2, 2): 2}))
     Barcode(widths (2, 2, 2), rank 0: [0,1]x2, [2,2]x2)
