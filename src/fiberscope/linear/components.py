@@ -67,7 +67,7 @@ def count_components(widths: Sequence[int], rank: int) -> int:
 def survivor_sequences(widths: Sequence[int], rank: int) -> Iterator[tuple[int, ...]]:
     """The sequences ``(u_0, ..., u_L)`` of the components, smallest first from the output's side."""
     top = len(widths) - 1
-    pending = [((rank,), widths[top] - rank)]
+    pending: list[tuple[tuple[int, ...], int]] = [((rank,), widths[top] - rank)]
     while pending:
         tail, least = pending.pop()
         layer = top - len(tail)
