@@ -16,6 +16,7 @@ from fiberscope.linear.exact_staircase import ExactStaircase, exact_barcode, exa
 from fiberscope.linear.factors import checked_factors, storage_eps
 from fiberscope.linear.flow import Flow
 from fiberscope.linear.staircase import Staircase, staircase
+from fiberscope.linear.subspaces import Subspaces
 from fiberscope.numerics.tolerance import LINEAR_RANK_TOLERANCE, STORED_RANK_EPS
 
 __all__ = ["Decomposition", "checked_factors", "decompose"]
@@ -78,6 +79,11 @@ class Decomposition:
             raise does_not_fit()
         bases = (np.ldexp(basis, self._exponent * (j - self.length // 2)) for j, basis in enumerate(flow.bases))
         return Flow(flow.bars, flow.columns, tuple(bases))
+
+    @cached_property
+    def subspaces(self) -> Subspaces:
+        """What each layer receives, loses, and leaves idle, as bases; see `Subspaces`."""
+        return Subspaces(self.flow)
 
     @cached_property
     def nearest(self) -> tuple[np.ndarray, ...]:
