@@ -16,7 +16,6 @@ import torch
 
 from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.chain_arithmetic import Frame
-from fiberscope.equivalence.chain_elementwise import recognise
 from fiberscope.equivalence.chain_values import (
     Base,
     Constant,
@@ -29,6 +28,7 @@ from fiberscope.equivalence.chain_values import (
     same,
     single_number,
 )
+from fiberscope.network.elementwise import recognise
 
 if TYPE_CHECKING:
     from fiberscope.network import Network

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fiberscope.equivalence.chain import Affine, Source
-from fiberscope.equivalence.chain_elementwise import Expression
+from fiberscope.network.elementwise import Expression
 
 
 class NotAChain(Exception):
