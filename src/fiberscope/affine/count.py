@@ -1,0 +1,89 @@
+"""How many networks compute the same function on the irreducible form's own widths, as an exact integer.
+
+The group of sign flips and relabellings inside layers acts on the weights of the irreducible form. Its stabiliser is
+trivial: an element that keeps all weights fixes the inputs, hence, parents first, every unit (two units with the same
+parents, weights and bias up to a flip would be clones, which were merged) and every sign (a unit turned round has the
+negative of its weights, not all zero). So every element gives other weights, and
+
+    count = product over layers of  2^h h!      (h units with a flip), h! without one.
+
+Units tied by a residual addition move together and count once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from fiberscope.affine.dag import DagNetwork
+from fiberscope.affine.group import bundles
+from fiberscope.affine.sussmann import Reduction, reduce_network
+from fiberscope.affine.theorem import completeness
+
+
+@dataclass(frozen=True)
+class NetworkCount:
+    """``count`` networks; ``complete`` if a theorem says that there are no others (else ``reason`` says why not)."""
+
+    count: int
+    complete: bool
+    theorem: str | None
+    reason: str | None
+    reduction: Reduction
+
+    @property
+    def log10(self) -> float:
+        """The base-10 logarithm of the count."""
+        return log10(self.count)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `fiberscope enumerate --json`, but for what was written."""
+        return {
+            "count": decimal(self.count),
+            "log10_count": self.log10,
+            "complete": self.complete,
+            "theorem": self.theorem,
+            "reason": self.reason,
+            "units_before": self.reduction.units_before,
+            "units_after": self.reduction.units_after,
+            "strength": self.reduction.strength,
+        }
+
+    def __repr__(self) -> str:
+        size = f"{self.count}" if self.count < 10**20 else f"about 10^{self.log10:.2f}"
+        return f"NetworkCount: {size} networks, {'all of them' if self.complete else self.reason}"
+
+
+def count_networks(net: DagNetwork) -> NetworkCount:
+    """Count the networks that are the irreducible form of ``net`` up to the known symmetries.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> sizes = [(2, 2), (3, 2), (1, 3)]
+    >>> count_networks(DagNetwork.from_layers([(rng.normal(size=s), rng.normal(size=s[0])) for s in sizes])).count
+    384
+    """
+    reduction = reduce_network(net)
+    found = completeness(reduction.network)
+    return NetworkCount(group_order(reduction.network), found.complete, found.theorem, found.reason, reduction)
+
+
+def group_order(net: DagNetwork) -> int:
+    """Order of the group of flips and relabellings of a network's own arrays."""
+    order = 1
+    for group in bundles(net).values():
+        order *= math.factorial(len(group)) << sum(len(bundle.flips) for bundle in group)
+    return order
+
+
+def decimal(count: int) -> str:
+    """All decimal digits of a count, however many."""
+    from flint import fmpz
+
+    return str(fmpz(count))
+
+
+def log10(count: int) -> float:
+    """Base-10 logarithm of a positive integer of any size."""
+    return math.log10(count)
