@@ -25,7 +25,7 @@ Seed = int | np.random.Generator
 def random_point(barcode: Barcode, *, seed: Seed, product: Any = None, exact: bool = False) -> tuple[np.ndarray, ...]:
     """Random factors ``W_j = F_j P_j F_{j-1}^{-1}`` with the given barcode.
 
-    The bases ``F_j`` (d_j x d_j, of both orientations) are an open set of all: ``Q S Q'`` with Haar distributed
+    The bases ``F_j`` (d_j x d_j, of both orientations) range over an open set: ``Q S Q'`` with Haar distributed
     ``Q``, ``Q'`` and singular values in a ratio of at most 4; with ``exact`` they are integer matrices of determinant
     +-1, and ``W_j`` are matrices of integers (object arrays of ``flint.fmpq``). With ``product`` = W, a d_L x d_0
     matrix whose rank is ``barcode.full``, the bases of both ends are chosen so that ``W_L ... W_1 = W`` (exactly so

@@ -59,3 +59,10 @@ PRODUCT_RANK = 1e-9
 
 PRODUCTS_AGREE = 1e-9
 """Two points belong to one fiber if their products differ by at most this part of their size, beside rounding."""
+
+FOLD_RANK = 1e-13
+"""Rows of unit length that depend on others up to this much are folded into them; what is left over is bounded."""
+
+PROJECTION_RESIDUAL = 1e-13
+"""A projection is accepted when the inner product of what is left with each spanning direction is below this times both
+norms: some hundred roundings of float64."""
