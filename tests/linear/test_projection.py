@@ -1,0 +1,113 @@
+"""Orthogonal projections to tangent, normal and kernel spaces against dense least squares and exact algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from tests.linear.planted import integer_factors, planted, random_barcode, random_widths, seeds
+from tests.linear.test_tangent import flat
+
+from fiberscope.errors import InputError
+from fiberscope.linear import projection
+from fiberscope.linear.decomposition import decompose
+from fiberscope.linear.differential import differential, transposed_differential
+from fiberscope.linear.normal import normal_basis, project_kernel, project_normal, project_tangent
+from fiberscope.linear.pairs import constrained
+from fiberscope.linear.tangent import kernel_basis, tangent_basis
+
+
+def gradient(factors, rng):
+    return [rng.standard_normal(w.shape) for w in factors]
+
+
+def size(weights):
+    return np.linalg.norm(flat(weights))
+
+
+def by_least_squares(directions, widths, weights):
+    """The projection to the span, with a dense matrix."""
+    target = np.array(flat(weights))
+    columns = [np.array(flat(v.dense(widths))) for v in directions]
+    if not columns:
+        return 0 * target
+    matrix = np.stack(columns, axis=1)
+    orthonormal = np.linalg.qr(matrix / np.linalg.norm(matrix, axis=0))[0]
+    return orthonormal @ (orthonormal.T @ target)
+
+
+@pytest.mark.parametrize("dense_pairs", [0, projection.MAX_DENSE_PAIRS])
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_projections_are_those_of_dense_least_squares(dense_pairs, seed):
+    rng = np.random.default_rng(seed)
+    widths = random_widths(rng, most_layers=4, most=5)
+    factors = planted(random_barcode(widths, rng), rng)
+    flow = decompose(factors, tol=1e-10).flow
+    weights = gradient(factors, rng)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "MAX_DENSE_PAIRS", dense_pairs)
+        normal, tangent = project_normal(flow, weights), project_tangent(flow, weights)
+        kernel = project_kernel(flow, weights)
+    assert np.allclose(flat(normal), by_least_squares(normal_basis(flow), widths, weights), atol=1e-7)
+    assert np.allclose(flat(tangent), by_least_squares(tangent_basis(flow), widths, weights), atol=1e-7)
+    assert np.allclose(flat(kernel), by_least_squares(kernel_basis(flow), widths, weights), atol=1e-7)
+    assert np.allclose(np.array(flat(normal)) + flat(tangent), flat(weights))
+    for direction in normal_basis(flow):
+        norm = float(np.sqrt(direction.dot(direction)))
+        assert abs(direction.inner(tangent)) <= 1e-11 * norm * size(weights)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_over_q_projections_are_exact(seed):
+    rng = np.random.default_rng(seed)
+    widths = random_widths(rng, most_layers=3, most=3)
+    factors = integer_factors(random_barcode(widths, rng), rng)
+    flow = decompose(factors, exact=True).flow
+    weights = [rng.integers(-3, 4, w.shape) for w in factors]
+    tangent, normal = project_tangent(flow, weights), project_normal(flow, weights)
+    assert all((t + n == w).all() for t, n, w in zip(tangent, normal, weights, strict=True))
+    assert all(direction.inner(tangent) == 0 for direction in normal_basis(flow))
+    assert all(direction.inner(normal) == 0 for direction in tangent_basis(flow))
+    kernel = project_kernel(flow, weights)
+    assert (differential(decompose(factors, exact=True).factors, kernel) == 0).all()
+
+
+def test_at_width_forty_projections_are_idempotent_orthogonal_and_kill_the_differential():
+    rng = np.random.default_rng(1)
+    for widths in ((40, 40, 40, 40), (60, 20, 50, 10)):
+        factors = planted(random_barcode(widths, rng, death=0.1), rng)
+        flow = decompose(factors, tol=1e-10).flow
+        weights = gradient(factors, rng)
+        tangent = project_tangent(flow, weights)
+        again = project_tangent(flow, tangent)
+        assert size([a - b for a, b in zip(tangent, again, strict=True)]) < 1e-9 * size(weights)
+        assert sum((t * (w - t)).sum() for t, w in zip(tangent, weights, strict=True)) == pytest.approx(0, abs=1e-8)
+        kernel = project_kernel(flow, weights)
+        assert np.linalg.norm(differential(factors, kernel)) < 1e-9 * np.linalg.norm(differential(factors, weights))
+        output = rng.standard_normal((widths[-1], widths[0]))
+        seen = transposed_differential(factors, output)
+        assert size(project_kernel(flow, seen)) < 1e-9 * size(seen)
+
+
+def test_the_gram_matrix_holds_the_inner_products():
+    rng = np.random.default_rng(2)
+    factors = planted(random_barcode((3, 4, 2, 3), rng), rng)
+    flow = decompose(factors, tol=1e-10).flow
+    space = projection.PairSpace.of(flow, constrained)
+    by_key = {v.second * len(flow.bars) + v.first: v for v in normal_basis(flow)}
+    directions = [by_key[key] for key in sorted(by_key)]
+    assert space.size == len(directions)
+    truth = np.array([[a.dot(b) for b in directions] for a in directions])
+    assert np.allclose(space.gram, truth)
+    assert np.allclose(space.squared_norms, np.diag(truth))
+    for number, direction in enumerate(directions):
+        unit = np.eye(space.size)[number]
+        assert np.allclose(flat(space.combine(unit)), flat(direction.dense((3, 4, 2, 3))))
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    flow = decompose([np.ones((2, 3)), np.ones((1, 2))]).flow
+    with pytest.raises(InputError, match="shapes"):
+        project_tangent(flow, [np.ones((3, 2)), np.ones((1, 2))])
