@@ -7,6 +7,8 @@ Matroid Theory, 4.2). A component of one nonzero vector takes part in no depende
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fiberscope.numerics.tolerance import DEPENDENCE
@@ -46,7 +48,8 @@ def _exact(vectors: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
     """Indices of a basis, and for every other vector the basis vectors of its expansion, over Q."""
     from flint import fmpq_mat
 
-    reduced, rank = fmpq_mat(*vectors.T.shape, vectors.T.ravel().tolist()).rref()
+    count, size = vectors.shape
+    reduced, rank = fmpq_mat(size, count, vectors.T.ravel().tolist()).rref()
     table = reduced.tolist()[:rank]
     basis = [next(j for j, value in enumerate(row) if value != 0) for row in table]
     others = sorted(set(range(len(vectors))) - set(basis))
@@ -58,7 +61,7 @@ def _float(vectors: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
     from scipy.linalg import qr, solve_triangular
 
     unit = (vectors / np.linalg.norm(vectors, axis=1)[:, None]).T
-    found = qr(unit, mode="r", pivoting=True)
+    found: Any = qr(unit, mode="r", pivoting=True)
     upper, order = np.asarray(found[0]), np.asarray(found[1])
     pivots = np.abs(np.diagonal(upper))
     rank = int((pivots > DEPENDENCE).sum())
