@@ -53,7 +53,7 @@ def group_path(g: np.ndarray) -> GroupPath:
     from scipy.linalg import schur
 
     left, sizes, right = np.linalg.svd(g)
-    triangular, vectors = schur(left @ right, output="real")
+    triangular, vectors = schur(left @ right, output="real")[:2]
     planes, flipped, j = [], [], 0
     while j < len(g):
         if j + 1 < len(g) and abs(triangular[j + 1, j]) > abs(triangular[j, j + 1]) / 2 > 0:

@@ -13,6 +13,7 @@ product stays all along.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Descent:
     @property
     def length(self) -> float:
         """Length of the broken line."""
-        return sum(distance(a, b) for a, b in zip(self.points, self.points[1:], strict=False))
+        return sum(distance(a, b) for a, b in pairwise(self.points))
 
     def __repr__(self) -> str:
         return f"Descent({len(self.points) - 1} segments, length {self.length:.3g}, to {self.barcode!r})"

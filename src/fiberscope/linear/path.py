@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,13 @@ class FiberPath:
 
     ``factors[l]`` has shape (N, d_{l+1}, d_l): N points, the first and last those given, all with the same product up
     to ``max_product_drift``, relative to the larger product of the layers' Frobenius norms at the two ends (0 when
-    that is 0). Where ``connected`` is False, ``factors`` is None and ``obstruction`` names the hidden layers whose
+    that is 0). Where ``connected`` is False, ``factors`` is empty and ``obstruction`` names the hidden layers whose
     sign differs. ``rank`` is the rank of the product that the answer rests on; ``gap`` the last singular value kept
     over the first one dropped or, if none was, over the size of rounding (None if the rank is 0).
     """
 
     connected: bool
-    factors: list[np.ndarray] | None
+    factors: list[np.ndarray]
     max_product_drift: float
     obstruction: tuple[int, ...]
     rank: int
@@ -47,7 +48,7 @@ class FiberPath:
     longest_step: float
 
     def __repr__(self) -> str:
-        if self.factors is None:
+        if not self.connected:
             layers = ", ".join(map(str, self.obstruction))
             return f"FiberPath(not connected: the determinant's sign differs at hidden layer {layers})"
         return f"FiberPath({len(self.factors[0])} points, product drift {self.max_product_drift:.1g})"
@@ -55,7 +56,7 @@ class FiberPath:
     def to_json(self) -> dict[str, Any]:
         return {
             "connected": self.connected,
-            "points": 0 if self.factors is None else len(self.factors[0]),
+            "points": len(self.factors[0]) if self.connected else 0,
             "max_product_drift": self.max_product_drift,
             "obstruction": list(self.obstruction),
             "rank": self.rank,
@@ -95,7 +96,7 @@ def path(a: Sequence[Any], b: Sequence[Any], steps: int = 100, *, tol: float | N
     changes = {j: connecting_matrix(low, high, j) for j in hidden} if rank else {}
     missing = tuple(j for j in hidden if rank and changes[j] is None)
     if missing:
-        return FiberPath(False, None, 0.0, missing, rank, gap, 0.0)
+        return FiberPath(False, [], 0.0, missing, rank, gap, 0.0)
     groups = {j: group_path(g) for j, g in changes.items() if g is not None}
     bottom, top = low.factors, high.factors
     legs: list[Callable[[float], Point]] = [
@@ -114,7 +115,7 @@ def path(a: Sequence[Any], b: Sequence[Any], steps: int = 100, *, tol: float | N
         (),
         rank,
         gap,
-        max(distance(p, q) for p, q in zip(points, points[1:], strict=False)),
+        max(distance(p, q) for p, q in pairwise(points)),
     )
 
 
@@ -125,7 +126,7 @@ def _common_product(a: Point, b: Point) -> tuple[np.ndarray, float]:
     size = max(frobenius(w), frobenius(other))
     if difference > PRODUCTS_AGREE * size + max(_uncertainty(a, 0.0), _uncertainty(b, 0.0)):
         relative = difference / size if size else math.inf
-        raise InputError(f"path: the products of the two points differ by {relative:.2g} of their size; expected equal ones")
+        raise InputError(f"path: the products of the two points differ by {relative:.2g} of their size; expected none")
     return w, float(np.linalg.norm(w - other, 2))
 
 
@@ -145,9 +146,8 @@ def _check_rank(rank: int, widths: tuple[int, ...], seen: tuple[int, int]) -> No
     for other in seen:
         if any(d in (rank, other) for d in widths[1:-1]) and other != rank:
             raise InputError(
-                f"path: the product's rank is {rank} by its singular values above rounding, {other} by the pivots of
-                the " "factors; a hidden layer is as narrow as one of these, so that the sign cannot be told; give a
-                tolerance"
+                f"path: the product's rank is {rank} by its singular values above rounding, {other} by the pivots of "
+                "the factors; a hidden layer is as narrow as one of these, so that the sign cannot be told; give tol"
             )
 
 
