@@ -66,7 +66,13 @@ def count_networks(net: DagNetwork) -> NetworkCount:
     """
     reduction = reduce_network(net)
     found = completeness(reduction.network)
-    return NetworkCount(group_order(reduction.network), found.complete, found.theorem, found.reason, reduction)
+    complete, theorem, reason = found.complete, found.theorem, found.reason
+    if net.shared:
+        reason = f"{', '.join(net.shared)} is used by several layers: every use is counted as free to move on its own"
+        complete, theorem = False, None
+    elif any(net.law(name).degree is not None for name in reduction.network.activations):
+        reason = f"{reason}; rescalings of units, of which there is a continuum, are not counted"
+    return NetworkCount(group_order(reduction.network), complete, theorem, reason, reduction)
 
 
 def group_order(net: DagNetwork) -> int:

@@ -6,7 +6,8 @@ Units in topological order, unit v with any earlier units and inputs as parents,
 
 Nodes are numbered inputs first: node p < n_in is input p, node n_in + i is unit i. Weights are kept exactly: floats, or
 rationals where arithmetic needed them. ``layers`` groups units that a model keeps in one array: they may be permuted.
-``ties`` are pairs of nodes whose values a model only uses added up (a residual stream): they move together.
+``ties`` are pairs of nodes that move together, such as those whose values a model only uses added up (a residual
+stream); a node tied to -1 is seen from outside as it is (an output without weights) and does not move.
 Reference: V. Vlacic and H. Boelcskei, Affine symmetries and neural network identifiability, Adv. Math. 376 (2021),
 where such graphs are called general feed-forward neural networks.
 """
@@ -62,7 +63,7 @@ class DagNetwork:
     """A network on a DAG; see the module's page. Checked when made: `InputError` or `WeightError` says what is wrong.
 
     ``laws`` gives activations of your own by name (anything with the fields of `UnitLaw`); ``precision`` is the dtype
-    that the weights were stored in.
+    that the weights were stored in; ``shared`` names arrays of the model that several layers use.
 
     >>> net = DagNetwork(1, (Unit("tanh", Row.of({0: 2.0})),), (Row.of({0: 1.0, 1: 3.0}, 0.5),))
     >>> net.evaluate([[0.0]]).tolist()
@@ -76,6 +77,7 @@ class DagNetwork:
     ties: tuple[tuple[int, int], ...] = ()
     laws: Mapping[str, UnitLaw] = field(default_factory=dict, compare=False)
     precision: str = "float64"
+    shared: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -98,7 +100,7 @@ class DagNetwork:
         for k, row in enumerate(self.outputs):
             self._check(row, f"output {k}", self.n_inputs + len(self.units))
         for pair in self.ties:
-            if len(pair) != 2 or not all(0 <= p < self.n_inputs + len(self.units) for p in pair):
+            if len(pair) != 2 or not all(-1 <= p < self.n_inputs + len(self.units) for p in pair):
                 raise InputError(f"tie {pair}: expected two node numbers")
 
     @staticmethod

@@ -4,7 +4,8 @@ Turning unit v round, by ``rho(gamma - t) = lam rho(t) + mu``: (w, b) -> (-w, ga
 ``lam v + mu``, so a reader's weight q becomes ``q / lam`` and its bias changes by ``-q mu / lam``.
 
 Nodes tied by an addition (``ties``) form a *bundle*: they are permuted together, and turned round together when that
-changes the sign of their sum. A bundle with an input in it stays where it is.
+changes the sign of their sum. A bundle with an input in it, or one that is seen from
+outside, stays where it is.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class Element:
 
 
 def bundles(net: DagNetwork) -> dict[Signature, list[Bundle]]:
-    """Bundles that may be exchanged with each other (same layers, same activations); frozen ones have keys of their own.
+    """Bundles that may be exchanged (same layers, same activations); frozen ones have keys of their own.
 
     >>> net = DagNetwork.from_layers([([[1.0], [2.0]], None), ([[1.0, 3.0]], None)])
     >>> [len(group) for group in bundles(net).values()]
     [2]
     """
     n_in = net.n_inputs
-    parent = list(range(n_in + len(net.units)))
+    outside = n_in + len(net.units)
+    parent = list(range(outside + 1))
 
     def find(p: int) -> int:
         while parent[p] != p:
@@ -51,14 +53,15 @@ def bundles(net: DagNetwork) -> dict[Signature, list[Bundle]]:
             p = parent[p]
         return p
 
-    for p, q in net.ties:
-        parent[max(find(p), find(q))] = min(find(p), find(q))
+    for pair in net.ties:
+        p, q = (find(outside if node < 0 else node) for node in pair)
+        parent[max(p, q)] = min(p, q)
     members: dict[int, list[int]] = {}
     for p in range(len(parent)):
         members.setdefault(find(p), []).append(p)
     out: dict[Signature, list[Bundle]] = {}
     for nodes in members.values():
-        units = tuple(p - n_in for p in nodes if p >= n_in)
+        units = tuple(p - n_in for p in nodes if n_in <= p < outside)
         if not units:
             continue
         frozen = len(units) < len(nodes)
@@ -120,5 +123,5 @@ def act(net: DagNetwork, element: Element) -> DagNetwork:
             shift = plus(flips[n_in + u][1], times(-1.0, row.bias))
             row = Row(row.parents, tuple(times(-1.0, w) for w in row.weights), shift)
         units.append(Unit(net.units[u].activation, row))
-    ties = tuple((place[p], place[q]) for p, q in net.ties)
+    ties = tuple((place[p] if p >= 0 else p, place[q] if q >= 0 else q) for p, q in net.ties)
     return replace(net, units=tuple(units), outputs=tuple(moved(row) for row in net.outputs), ties=ties)

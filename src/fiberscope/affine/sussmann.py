@@ -113,7 +113,7 @@ def _written(net: DagNetwork, folded: Folded) -> Reduction:
 
     units = tuple(Unit(net.units[unit].activation, row(folded.rows[unit])) for unit in kept)
     outputs = tuple(row(form) for form in folded.outputs)
-    number = {n_in + unit: n_in + k for k, unit in enumerate(kept)} | {p: p for p in range(n_in)}
+    number = {n_in + unit: n_in + k for k, unit in enumerate(kept)} | {p: p for p in range(-1, n_in)}
     ties = tuple((number[p], number[q]) for p, q in net.ties if p in number and q in number)
     labels = tuple(net.layers[unit] for unit in kept)
     network = replace(net, units=units, outputs=outputs, layers=labels, ties=ties)

@@ -8,7 +8,7 @@ Proved:
 * one hidden layer of tanh, sigmoid, erf, arctan and softsign units, mixed or not: the functions ``rho(w x + b)``, one
   for each (rho, +-(w, b)) with w != 0, are linearly independent together with affine functions. On a generic line,
   softsigns are the only functions with kinks in their second derivative, and those of one kink at different scales c
-  contribute ``c^2k |t| t^(2k-1)`` for k = 1, 2, ...: a Vandermonde system; arctans are the only ones with branch points,
+  contribute ``c^2k |t| t^(2k-1)``, k = 1, 2, ...: a Vandermonde system; arctans are the only ones with branch points,
   ``(+-i - b)/w``, each its own pair; tanhs the only ones with poles, told apart from the steepest down (Sussmann 1992);
   erf has the Gaussians as derivatives, independent by their growth.
 
