@@ -134,8 +134,8 @@ class Fiber:
         except CountTooLarge:
             found = f"too many strata to count quickly and compare with max_strata={most};"
         raise InputError(
-            f"widths {list(self.widths)}, rank {self.rank}: {found} pass max_strata=None to iterate lazily over all, or "
-            "take only components() or interval(lower, upper)"
+            f"widths {list(self.widths)}, rank {self.rank}: {found} pass max_strata=None to iterate lazily over all, "
+            "or take only components() or interval(lower, upper)"
         )
 
     def hasse(self, max_strata: int | None = 100_000) -> Any:
