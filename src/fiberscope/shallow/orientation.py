@@ -1,0 +1,98 @@
+"""How a function's folds may be written with units: orientations, doubled folds, and what they leave to be made up.
+
+Let sigma(z) = mean z + jump |z| / 2 and f have folds kink_j |<u_j, x> + t_j| / 2 and linear part A. One unit on fold j
+with orientation s_j adds s_j (mean / jump) kink_j u_j^T to the linear part. With D the folds that get two opposite
+units, whose difference is free, what is left is, times jump / mean,
+
+    R_D(s) = T - sum_{j not in D} s_j M_j,      T = (jump / mean) A,  M_j = kink_j u_j^T      (k x n)
+
+and only modulo span{u_j: j in D}. Each unit of rank of it costs a pair of opposite units on R^n, one unit that never
+changes sign on a bounded box. For ReLU jump / mean = 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fiberscope.errors import InputError
+from fiberscope.numerics.exact import rationals
+from fiberscope.shallow.bend import Bend
+from fiberscope.shallow.normal_form import NormalForm
+from fiberscope.shallow.rational_solve import null_space, rank
+from fiberscope.shallow.sums import as_rational
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Orientations ``signs`` (m,) and the ``doubled`` folds D (their signs do not matter)."""
+
+    doubled: tuple[int, ...]
+    signs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """An exact normal form on R^n or a box, and the activation whose units are counted."""
+
+    form: NormalForm
+    law: Bend
+
+    def __post_init__(self) -> None:
+        if not self.form.exact:
+            raise InputError("minimal width: needs the exact normal form; compute it with exact=True")
+        if not self.bounded and self.law.mean == 0 and (self.form.linear != 0).any():
+            raise InputError(
+                "minimal width: sums of |<w, x> + b| have no linear part; no network of abs units has this form"
+            )
+
+    @property
+    def bounded(self) -> bool:
+        """Whether one unit can be affine: on a box, or because the activation has no bend at all."""
+        return self.form.domain is not None or self.law.jump == 0
+
+    @property
+    def price(self) -> int:
+        """Units per unit of rank."""
+        return 1 if self.bounded else 2
+
+    @cached_property
+    def ratio(self) -> Any:
+        """mean / jump, or 1 where one of them is 0 (then orientations do nothing)."""
+        return as_rational(self.law.mean / self.law.jump if self.law.mean and self.law.jump else 1)
+
+    @cached_property
+    def target(self) -> np.ndarray:
+        """T (k x n)."""
+        return self.form.linear / self.ratio
+
+    @cached_property
+    def matrices(self) -> list[np.ndarray]:
+        """M_j (k x n) for every fold; 0 when both orientations have the same linear part."""
+        weight = as_rational(1 if self.law.mean else 0)
+        return [k[:, None] * u[None, :] * weight for k, u in zip(self.form.kinks, self.form.normals, strict=True)]
+
+    def residual(self, choice: Choice) -> np.ndarray:
+        """R_D(s), k x n."""
+        left = self.target
+        for j, matrix in enumerate(self.matrices):
+            if j not in choice.doubled:
+                left = left - matrix * as_rational(int(choice.signs[j]))
+        return left
+
+    def quotient(self, doubled: tuple[int, ...]) -> np.ndarray:
+        """A basis Q (n x q) of the vectors orthogonal to u_j, j in D: R Q is R modulo their span."""
+        return null_space(self.form.normals[list(doubled)])
+
+    def cost(self, choice: Choice) -> int:
+        """|D| + price * rank(R_D(s) modulo span(u_D)): the units beyond one per fold."""
+        left = self.residual(choice) @ self.quotient(choice.doubled)
+        return len(choice.doubled) + self.price * rank(rationals(left))
+
+    @cached_property
+    def least(self) -> int:
+        """A lower bound for every cost: no choice changes T modulo the span of all normals."""
+        return self.price * rank(rationals(self.target @ self.quotient(tuple(range(self.form.folds)))))
