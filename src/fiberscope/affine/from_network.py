@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def from_network(net: Network) -> DagNetwork:
     """The units of a model: linear layers, elementwise activations, skip connections, sums and concatenations.
 
-    Weights are the stored ones as exact numbers (rationals where the graph multiplies or adds constants). One layer label
-    per activation of the graph; additions of hidden tensors become ties. Inputs and outputs are flat, in order.
+    Weights are the stored ones as exact numbers (rationals where the graph multiplies or adds constants). One layer
+    label per activation of the graph; additions of hidden tensors become ties. Inputs and outputs are flat, in order.
     Errors: InputError names the operation of the graph that cannot be read.
 
     >>> import torch, fiberscope as fs
@@ -60,7 +60,9 @@ def from_network(net: Network) -> DagNetwork:
 def _rows(form: Form, starts: list[int]) -> list[Row]:
     """The rows of a form over blocks; entries that are 0 stay edges where their block is read at all."""
     blocks = sorted(form.blocks)
-    parents = np.concatenate([starts[k] + np.arange(form.blocks[k].shape[1]) for k in blocks]) if blocks else np.zeros(0)
+    parents = (
+        np.concatenate([starts[k] + np.arange(form.blocks[k].shape[1]) for k in blocks]) if blocks else np.zeros(0)
+    )
     named = tuple(int(p) for p in parents)
     matrices = [_numbers(form.blocks[k]) for k in blocks]
     bias = _numbers(form.bias[:, None])

@@ -1,7 +1,8 @@
 """Walk the ATen graph of a model and collect its units: linear layers, elementwise activations, skips, sums, concats.
 
 Every tensor is followed as a constant, an exact affine function of nodes (`tensor_form`), or an elementwise expression
-of one, which becomes a block of units once it is recognised as an activation. Anything else ends the walk with a reason.
+of one, which becomes a block of units once it is recognised as an activation. Anything else ends the walk with a
+reason.
 """
 
 from __future__ import annotations
