@@ -115,7 +115,7 @@ def test_scale_does_not_matter(power):
     found = decompose(scaled)
     assert found.barcode == barcode
     plain = decompose([w.astype(float) for w in factors])
-    assert found.smallest_kept == pytest.approx(np.ldexp(plain.smallest_kept, power))
+    assert found.smallest_kept == pytest.approx(np.ldexp(plain.smallest_kept or 0.0, power))
     if abs(power) <= 400:
         bases = found.flow.bases
         for j, w in enumerate(scaled, start=1):

@@ -10,6 +10,7 @@ from tests.linear.test_tangent import flat
 
 from fiberscope.errors import InputError
 from fiberscope.linear import projection
+from fiberscope.linear.balanced_flow import balanced
 from fiberscope.linear.decomposition import decompose
 from fiberscope.linear.differential import differential, transposed_differential
 from fiberscope.linear.normal import normal_basis, project_kernel, project_normal, project_tangent
@@ -96,6 +97,7 @@ def test_the_gram_matrix_holds_the_inner_products():
     factors = planted(random_barcode((3, 4, 2, 3), rng), rng)
     flow = decompose(factors, tol=1e-10).flow
     space = projection.PairSpace.of(flow, constrained)
+    flow = space.flow
     by_key = {v.second * len(flow.bars) + v.first: v for v in normal_basis(flow)}
     directions = [by_key[key] for key in sorted(by_key)]
     assert space.size == len(directions)
@@ -111,3 +113,36 @@ def test_shapes_that_do_not_fit_are_refused():
     flow = decompose([np.ones((2, 3)), np.ones((1, 2))]).flow
     with pytest.raises(InputError, match="shapes"):
         project_tangent(flow, [np.ones((3, 2)), np.ones((1, 2))])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds)
+def test_balanced_flows_are_flows_and_orthogonal_at_both_ends_of_a_type(seed):
+    rng = np.random.default_rng(seed)
+    barcode = random_barcode(random_widths(rng), rng)
+    factors = planted(barcode, rng)
+    flow = balanced(decompose(factors, tol=1e-10).flow)
+    assert flow.barcode == barcode
+    for built, given_ in zip(flow.factors(), factors, strict=True):
+        assert np.allclose(built, given_, atol=1e-8)
+    for i, k, _ in barcode.bars:
+        for layer in (i, k):
+            vectors = flow.bases[layer][:, [flow.place[layer][s] for s, bar in enumerate(flow.bars) if bar == (i, k)]]
+            vectors = vectors / np.linalg.norm(vectors, axis=0)
+            assert np.allclose(vectors.T @ vectors, np.eye(vectors.shape[1]), atol=1e-8)
+
+
+def test_layers_of_condition_ten_thousand():
+    rng = np.random.default_rng(3)
+    for width, length in ((8, 2), (12, 3), (40, 2)):
+        values = np.logspace(0, -4, width)
+        factors = [
+            np.linalg.qr(rng.standard_normal((width, width)))[0] * rng.permutation(values) for _ in range(length)
+        ]
+        flow = decompose(factors).flow
+        weights = gradient(factors, rng)
+        kernel = project_kernel(flow, weights)
+        for output in rng.standard_normal((5, width, width)):
+            seen = transposed_differential(factors, output)
+            overlap = sum(float((s * k).sum()) for s, k in zip(seen, kernel, strict=True))
+            assert abs(overlap) < 1e-9 * size(seen) * size(weights)

@@ -86,7 +86,7 @@ def campaign(points: int, seed: int) -> tuple[int, int]:
         size = 10.0 ** -(3 + number % 10)
         barcode = random_barcode(random_widths(rng, most_layers=6, most=8), rng)
         factors = noisy(planted(barcode, rng), size, rng)
-        scale = max(np.linalg.norm(w) for w in factors)
+        scale = float(max(np.linalg.norm(w) for w in factors))
         found = decompose(factors, tol=10 * size / scale)
         wrong += found.barcode != barcode
         assert found.backward_error <= 20 * size
