@@ -1,7 +1,7 @@
 """Layered drawing of a directed acyclic graph: edges point down, boxes never overlap, same input same picture.
 
 The classic four steps (Sugiyama, Tagawa and Toda 1981): layers by longest path, dummy boxes where an edge crosses a
-layer, orders by medians of neighbours, then x by pulling each box towards its neighbours and pushing overlaps apart.
+layer, orders by means of neighbours, then x by pulling each box towards its neighbours and pushing overlaps apart.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+from fiberscope.scene.ordering import order_layers
 
 GAP = 28.0  # between neighbours in a layer
 RISE = 34.0  # between layers
@@ -68,7 +70,7 @@ def layout(
             below[upper].append(lower)
             above[lower].append(upper)
         chains.append(chain)
-    _order(rows, above, below)
+    order_layers(rows, above, below)
     room = [w + gap if i < len(sizes) else lane for i, w in enumerate(widths)]
     centre = _centres(rows, room, above, below, chains)
 
@@ -106,29 +108,6 @@ def _layers(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
         first_reader[a] = min(first_reader.get(a, layer[b]), layer[b])
     targets = {b for _, b in edges}
     return [first_reader[i] - 1 if i not in targets and i in first_reader else row for i, row in enumerate(layer)]
-
-
-def _order(rows: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
-    """Sorts each row by the mean place of its neighbours in the row before, down and up in turn."""
-    for sweep in range(_SWEEPS):
-        down = sweep % 2 == 0
-        neighbours = above if down else below
-        order = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
-        for number in order:
-            other = rows[number - 1 if down else number + 1]
-            place = {item: at for at, item in enumerate(other)}
-
-            rows[number] = _sorted(rows[number], place, neighbours)
-
-
-def _sorted(row: list[int], place: dict[int, int], neighbours: list[list[int]]) -> list[int]:
-    """A row by the mean place of each item's neighbours; an item without any keeps its own place."""
-
-    def key(at: int) -> float:
-        near = [place[n] for n in neighbours[row[at]] if n in place]
-        return sum(near) / len(near) if near else float(at)
-
-    return [row[at] for at in sorted(range(len(row)), key=key)]
 
 
 def _centres(

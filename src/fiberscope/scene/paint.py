@@ -90,7 +90,7 @@ def wrapped(text: str, width: float, role: str) -> list[str]:
     ['one two', 'three four']
     """
     lines = _greedy(text, width, role)
-    while len(shorter := _greedy(text, width - 8.0, role)) == len(lines) > 1:
+    while width > 8.0 and len(shorter := _greedy(text, width - 8.0, role)) == len(lines) > 1:
         lines, width = shorter, width - 8.0
     return lines
 
