@@ -2,9 +2,11 @@
 
 The integer solutions of sum_j x_j a_j = g are x_0 + K z, z in Z^f, with K a basis of the kernel lattice, reduced by
 LLL. If y in the span of K_1..K_i is orthogonal to K_1..K_{i-1} and <y, K_i> = 1, then
-z_i = <y, x - x_0 - sum_{l > i} z_l K_l> lies in the interval that x in [0, 1]^m allows. Long basis vectors (generic weights with many digits)
-leave few integers in it, so that a depth first search settles the question, exactly. Short ones make the search too
-wide, and it stops.
+
+    z_i = <y, x - x_0 - sum_{l > i} z_l K_l>
+
+lies in the interval that x in [0, 1]^m allows. Long basis vectors (generic weights with many digits) leave few integers
+in it, so that a depth first search settles the question, exactly. Short ones make the search too wide, and it stops.
 Lenstra, Lenstra, Lovasz, "Factoring polynomials with rational coefficients" (1982).
 """
 
