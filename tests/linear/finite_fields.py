@@ -67,10 +67,9 @@ def general_linear(n: int, q: int) -> int:
 
 
 def matrices_of_rank(rows: int, columns: int, rank: int, q: int) -> int:
-    """The number of matrices of a rank over F_q."""
-    return prod(
-        (q**rows - q**j) * (q**columns - q**j) // (q**rank - q**j) for j in range(rank)
-    )  # each partial product is an integer: it counts pairs modulo GL up to order
+    """The number of matrices of a rank over F_q: column space times row space, up to GL of the rank."""
+    one, other, both = (prod(q**n - q**j for j in range(rank)) for n in (rows, columns, rank))
+    return one * other // both
 
 
 def points(bars: Sequence[tuple[int, int]], widths: Sequence[int], q: int) -> int:
