@@ -4,7 +4,7 @@ Let ``sum_s alpha_s rho(beta_s t + gamma_s) = zeta + kappa t``, let tau be an af
 units v_s have pre-activations ``beta_s tau + gamma_s`` (units that are missing are created with weight 0). Then for
 every reader c (a unit or an output) and every number lambda_c,
 
-    omega_{c, v_s} -= lambda_c alpha_s,   omega_{c, p} += lambda_c kappa tau_p,   bias_c += lambda_c (zeta + kappa tau_0)
+    omega_{c, v_s} -= lambda_c alpha_s,  omega_{c, p} += lambda_c kappa tau_p,  bias_c += lambda_c (zeta + kappa tau_0)
 
 changes nothing in the function, since ``lambda_c (sum_s alpha_s v_s - zeta - kappa tau) = 0`` was subtracted. Units of
 the symmetry that nothing reads afterwards are removed. All numbers are exact. Networks joined by such steps are called
