@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -14,16 +13,10 @@ from fiberscope.cli.demo import demo
 from fiberscope.cli.doctor import doctor
 from fiberscope.cli.fingerprint import fingerprint
 from fiberscope.cli.inspect import inspect
-from fiberscope.cli.output import say
+from fiberscope.cli.linear.app import linear
+from fiberscope.cli.output import prose, say
 from fiberscope.cli.randomize import randomize
 from fiberscope.cli.verify import verify
-
-
-def prose(function: Callable[..., object]) -> str:
-    """A docstring with each paragraph on one line, so that the terminal wraps it where it likes."""
-    paragraphs = cleandoc(function.__doc__ or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
 
 app = typer.Typer(
     name="fiberscope",
@@ -73,3 +66,4 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, help=prose(command))(command)
+app.add_typer(linear, rich_help_panel="Linear networks")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,3 +67,9 @@ def writable(path: Path | None) -> None:
 def one_line(error: BaseException | str) -> str:
     """An error's message on one line."""
     return " ".join(str(error).split())
+
+
+def prose(function: Callable[..., object]) -> str:
+    """A docstring with each paragraph on one line, so that the terminal wraps it where it likes."""
+    paragraphs = cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -16,10 +16,7 @@ from fiberscope.scene.drawing import Drawing
 from fiberscope.scene.drawing_svg import follow_style, svg
 from fiberscope.scene.drawing_svg import style as drawing_style
 
-_MORE = (
-    ".graph .drawing{max-width:none;height:auto}.graph{text-align:left}.panel.plain{padding:4px 0}"
-    ".graph.fit .drawing{max-width:100%}"
-)
+_MORE = ".graph .drawing{max-width:none;height:auto}.graph.fit{max-height:none}.graph.fit .drawing{max-width:100%}"
 
 
 @dataclass(frozen=True)
