@@ -66,3 +66,18 @@ FOLD_RANK = 1e-13
 PROJECTION_RESIDUAL = 1e-13
 """A projection is accepted when the inner product of what is left with each spanning direction is below this times both
 norms: some hundred roundings of float64."""
+
+CRITICAL_TOLERANCE = 1e-9
+"""Gradients, gaps and alignments at a critical point of a linear network up to this part of their natural size are zero."""
+
+CRITICAL_UNSURE = 100.0
+"""What is more than zero but less than so many times the tolerance for zero is reported as undecided."""
+
+MAX_EXACT_CRITICAL = 4096
+"""Number of weights up to which a case that floats leave open is decided in rationals, if the gradient is exactly 0."""
+
+COMPRESSION_ERROR = 1e-4
+"""A bound of a compressed file's error above this part of the output scale is brought down by splitting layers."""
+
+SPECTRUM = 1e-11
+"""Eigenvalues of a float Fisher matrix with unit diagonal below this fraction of the largest count as zero in its rank."""
