@@ -96,9 +96,13 @@ def up_moves(barcode: Barcode) -> list[BarMove]:
     >>> [m.kind for m in up_moves(Barcode.from_bars(2, {(0, 0): 1, (1, 1): 1, (2, 2): 1}))]
     ['connect', 'connect']
     """
+    return [BarMove(first, second) for first, second in _movable(barcode)]
+
+
+def _movable(barcode: Barcode) -> Iterator[tuple[Bar, Bar]]:
     top = barcode.length
     types = [(i, k) for i, k, _ in barcode.bars]
-    return [BarMove(a, b) for a in types for b in types if ext(a, b) and not (a[0] == 0 and b[1] == top)]
+    return ((a, b) for a in types for b in types if ext(a, b) and (a[0] > 0 or b[1] < top))
 
 
 def is_cover(barcode: Barcode, move: BarMove) -> bool:
@@ -112,11 +116,15 @@ def is_cover(barcode: Barcode, move: BarMove) -> bool:
     [((0, 0), (1, 2), False), ((0, 1), (1, 2), True)]
     """
     move.check(barcode)
-    (i, k), (other_i, other_k) = move.source
-    return not any(
-        i <= a <= other_i and k <= b <= other_k and not (a in (i, other_i) and b in (k, other_k))
-        for a, b, _ in barcode.bars
-    )
+    return _nothing_between(barcode, *move.source)
+
+
+def _nothing_between(barcode: Barcode, first: Bar, second: Bar) -> bool:
+    (i, k), (other_i, other_k) = first, second
+    for a, b, _ in barcode.bars:
+        if i <= a <= other_i and k <= b <= other_k and not (a in (i, other_i) and b in (k, other_k)):
+            return False
+    return True
 
 
 def dimension_gain(barcode: Barcode, move: BarMove) -> int:
@@ -137,7 +145,7 @@ def dimension_gain(barcode: Barcode, move: BarMove) -> int:
 
 def covers(barcode: Barcode) -> list[BarMove]:
     """The moves that lead to the strata directly above, one per such stratum, sorted."""
-    return [move for move in up_moves(barcode) if is_cover(barcode, move)]
+    return [BarMove(a, b) for a, b in _movable(barcode) if _nothing_between(barcode, a, b)]
 
 
 def check_same_fiber(a: Barcode, b: Barcode) -> None:
