@@ -27,6 +27,7 @@ _HOME = {
     "fingerprint": "equivalence.fingerprint",
     "randomize": "equivalence.randomize",
     "compare": "equivalence.compare",
+    "compress": "equivalence.compression.compress",
     "verify": "equivalence.compare",
     "Verdict": "equivalence.compare",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "Verdict",
     "canonicalize",
     "compare",
+    "compress",
     "errors",
     "fingerprint",
     "inspect",
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from fiberscope import errors, testing
     from fiberscope.equivalence.canonical import canonicalize
     from fiberscope.equivalence.compare import Verdict, compare, verify
+    from fiberscope.equivalence.compression.compress import compress
     from fiberscope.equivalence.fingerprint import fingerprint
     from fiberscope.equivalence.inspection import inspect
     from fiberscope.equivalence.randomize import randomize

@@ -19,6 +19,7 @@ METHODS = {  # method -> (claim, strengths)
     "graph": ("equal", {"exact", "rounding"}),
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
+    "stable": ("equal", {"bound"}),
 }
 
 
@@ -103,4 +104,17 @@ def bound(certificate: Certificate, a: Model, b: Model, checked: list[str], _: t
     check_bound(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
 
 
-METHOD = {"same-bytes": same_bytes, "chain": chain, "graph": graph, "witness": witness, "bound": bound}
+def stable(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .stable_steps import check_stable
+
+    check_stable(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
+
+
+METHOD = {
+    "same-bytes": same_bytes,
+    "chain": chain,
+    "graph": graph,
+    "witness": witness,
+    "bound": bound,
+    "stable": stable,
+}

@@ -10,7 +10,7 @@ import pytest
 
 import fiberscope
 
-VERBS = ["canonicalize", "compare", "fingerprint", "inspect", "load", "randomize", "symmetries", "verify"]
+VERBS = ["canonicalize", "compare", "compress", "fingerprint", "inspect", "load", "randomize", "symmetries", "verify"]
 
 
 def test_public_names_are_these():

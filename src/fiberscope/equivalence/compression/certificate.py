@@ -1,0 +1,74 @@
+"""The certificate of a compressed chain: see `fiberscope_verify.stable_steps` for what each step says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope.equivalence.compression.fold import Folded
+from fiberscope.equivalence.compression.stable import Claim
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+
+def stable_certificate(
+    a: Network,
+    b: Network,
+    claims: dict[str, list[Claim]],
+    folded: Folded,
+    cover: dict[str, np.ndarray],
+    box: tuple[np.ndarray, np.ndarray],
+    error_bound: float,
+) -> Certificate:
+    """Claims per side ("a", "b"), the relations of the layers, and the tree on whose leaves the error is bounded."""
+    arrays: dict[str, np.ndarray] = {}
+    steps: list[dict[str, Any]] = []
+
+    def store(value: np.ndarray) -> str:
+        name = f"v{len(arrays)}"
+        integer = value.dtype.kind == "i"
+        arrays[name] = np.ascontiguousarray(value.reshape(-1), dtype=np.int64 if integer else np.float64)
+        return name
+
+    def tree(parts: dict[str, np.ndarray]) -> dict[str, str]:
+        return {key: store(parts[key]) for key in ("axis", "at", "left", "right")}
+
+    for side in ("a", "b"):
+        for claim in sorted(claims[side], key=lambda c: c.layer):
+            steps.append(
+                {
+                    "step": "stable",
+                    "side": side,
+                    "layer": claim.layer + 1,
+                    "units": store(claim.units),
+                    "signs": store(claim.signs),
+                    **tree(claim.tree),
+                }
+            )
+    for relation in folded.relations:
+        steps.append(
+            {
+                "step": "layer",
+                "alive": store(relation.alive),
+                "unit": store(relation.unit),
+                "scale": store(relation.scale),
+                "lift": store(relation.lift),
+                "offset": store(relation.offset),
+            }
+        )
+    steps.append({"step": "cover", **tree(cover)})
+    lo, hi = box
+    return certificate(
+        a,
+        b,
+        claim="equal",
+        strength="bound",
+        method="stable",
+        steps=steps,
+        arrays=arrays,
+        domain={"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
+        error_bound=error_bound,
+    )

@@ -1,0 +1,102 @@
+"""Compress a chain of ReLUs on a box: prove units linear, fold them, bound the error of what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.bounds import slope
+from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.compression.carrier import Carriers, checker_chain
+from fiberscope.equivalence.compression.fold import Folded, fold
+from fiberscope.equivalence.compression.stable import Claim, Stable, stable_units
+from fiberscope.equivalence.compression.witness import Sides
+from fiberscope.equivalence.domain import domain_of
+from fiberscope.equivalence.rigorous import checker_source
+from fiberscope.numerics.tolerance import COMPRESSION_ERROR
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+ROOT = {name: np.zeros(0, dtype=np.float64 if name == "at" else np.int64) for name in ("axis", "at", "left", "right")}
+"""The tree of one leaf."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnBox:
+    """What was proved, the smaller chain as it will be stored, and a rigorous bound of |a - b| on the box."""
+
+    stable: Stable
+    folded: Folded
+    claims: dict[str, list[Claim]]
+    error_bound: float
+    scale: float  # largest output of a seen on the box
+
+
+def compress_on_box(
+    net: Network,
+    chain: Chain,
+    box: tuple[np.ndarray, np.ndarray],
+    *,
+    dtype: type,
+    seconds: float,
+    seed: int,
+    say: Callable[[str], None],
+    stable: Stable | None = None,
+) -> OnBox:
+    """Prove, fold and bound. ``stable`` from an earlier call on the same box saves the proofs (another dtype)."""
+    import fiberscope_verify
+    from fiberscope_verify.compressed import Comparison
+    from fiberscope_verify.compressed import Relation as Checked
+
+    lo, hi = box
+    original = fiberscope_verify.read_chain(checker_source(net))
+    sides = Sides(chain, domain_of(net, box), seed=seed)
+    if stable is None:
+        stable = stable_units(original, lo, hi, sides, seconds=seconds, say=say)
+    slopes = [float(slope(name) or 0.0) for name in chain.activations]
+    activations = [layer.activation for layer in original.layers]
+    largest = np.abs(chain.run(sides.points)).max(initial=0.0)
+
+    def made(split: tuple[int, ...]) -> tuple[Folded, Carriers, float]:
+        carriers = Carriers(activations, lo, hi, dtype=dtype)
+        ranges = Ranges(lo, hi)
+        folded = fold(chain.floats(), stable.status, slopes, carriers.settle, ranges, dtype=dtype, split=split)
+        smaller = with_output(folded, activations)
+        status = carriers.status(folded.layers[:-1])
+        checked = [Checked(r.alive, r.unit, r.scale, r.lift, r.offset) for r in folded.relations]
+        bound = Comparison(original, smaller, stable.status, status, checked).bound(lo[None], hi[None])[0]
+        return folded, carriers, float(bound)
+
+    folded, carriers, bound = made(())
+    if bound > COMPRESSION_ERROR * largest and folded.computed:
+        finer = made(folded.computed)
+        if finer[2] < 0.5 * bound:
+            folded, carriers, bound = finer
+    return OnBox(
+        stable,
+        folded,
+        {"a": stable.claims, "b": [claim for layer in carriers.claims for claim in layer]},
+        bound * (1 + 2.0**-20),
+        float(largest),
+    )
+
+
+class Ranges:
+    """How far the values below a hidden layer range: the box itself below the first, alike above (units are scaled)."""
+
+    def __init__(self, lo: np.ndarray, hi: np.ndarray) -> None:
+        self.half = 0.5 * (hi - lo)
+
+    def __call__(self, layer: int) -> np.ndarray:
+        return self.half if layer == 0 else np.ones(1)
+
+
+def with_output(folded: Folded, activations: list[Any]) -> Any:
+    """The smaller chain as the checker reads it."""
+    chain = checker_chain(folded.layers, activations)
+    chain.layers.pop()
+    return chain

@@ -1,0 +1,180 @@
+"""The input box that a VNN-LIB property file states (versions 1.0 and 2.0).
+
+Only what bounds single inputs is read: ``(assert (<= X_0 0.5))``, ``(and ...)`` of such, and in version 2.0
+``(<= X[0,2] 0.5)``. Constraints that mention outputs are left alone. What would make the domain anything but one box
+(a sum of inputs, an ``or`` over inputs) is refused: a proof about a larger set would answer another question.
+Source: VNN-LIB standard, Demarchi, Guidotti, Pulina, Tacchella (2023); https://www.vnnlib.org
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fiberscope.errors import InputError
+
+MOST_BYTES = 64 << 20
+_TOKEN = re.compile(r"[()]|[^\s()]+")
+_VARIABLE = re.compile(r"([A-Za-z_]\w*?)(?:_(\d+)|\[([\d,\s]+)\])")
+Expression = str | list["Expression"]
+
+
+@dataclass
+class _Bounds:
+    path: Path
+    inputs: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)  # declared in 2.0: name, shape
+    outputs: set[str] = field(default_factory=set)
+    low: dict[tuple[str, int], float] = field(default_factory=dict)
+    high: dict[tuple[str, int], float] = field(default_factory=dict)
+    declared: int = 0
+
+    def fail(self, text: str) -> InputError:
+        return InputError(f"{self.path}: {text}")
+
+
+def input_box(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """``(lo, hi)``, each of length ``count``, the number of inputs of the network the file is about.
+
+    `InputError` names the file and what is wrong: not VNN-LIB, a number of inputs that differs, an input without both
+    bounds, bounds that leave nothing, or constraints that are no box.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MB; give a property file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a VNN-LIB file ({error})") from error
+    found = _Bounds(path)
+    for statement in _parse(path, text):
+        _statement(found, statement)
+    return _box(found, count)
+
+
+def _parse(path: Path, text: str) -> list[Expression]:
+    stack: list[list[Expression]] = [[]]
+    for line in text.splitlines():
+        for token in _TOKEN.findall(line.split(";", 1)[0]):
+            if token == "(":
+                if len(stack) > 100:
+                    raise InputError(f"{path}: nested too deeply for a property file")
+                stack.append([])
+            elif token == ")":
+                if len(stack) == 1:
+                    raise InputError(f"{path}: a closing bracket too many; is this a VNN-LIB file?")
+                done = stack.pop()
+                stack[-1].append(done)
+            else:
+                stack[-1].append(token)
+    if len(stack) != 1 or not stack[0] or any(isinstance(s, str) for s in stack[0]):
+        raise InputError(f"{path}: not a VNN-LIB file: brackets do not match, or text stands outside them")
+    return stack[0]
+
+
+def _statement(found: _Bounds, statement: Expression) -> None:
+    head = statement[0] if statement else ""
+    if head == "declare-const" and len(statement) == 3:
+        name = str(statement[1])
+        found.declared += name.startswith("X_")
+        if not name.startswith(("X_", "Y_")):
+            raise found.fail(f"declares {name!r}; expected X_i for inputs and Y_i for outputs")
+    elif head == "declare-network":
+        for part in statement[2:]:
+            if isinstance(part, list) and part and part[0] == "declare-input":
+                shape = [int(n) for n in re.findall(r"\d+", " ".join(str(p) for p in part[3:]))]
+                found.inputs.append((str(part[1]), tuple(shape)))
+            elif isinstance(part, list) and part and part[0] == "declare-output":
+                found.outputs.add(str(part[1]))
+    elif head == "assert" and len(statement) == 2:
+        _constraint(found, statement[1])
+    elif head not in ("vnnlib-version", "set-logic", "check-sat", "exit"):
+        raise found.fail(f"unknown statement {str(head)[:40]!r}; is this a VNN-LIB file?")
+
+
+def _constraint(found: _Bounds, expression: Expression) -> None:
+    if not _mentions_input(found, expression):
+        return
+    head = expression[0] if isinstance(expression, list) and expression else ""
+    if head == "and":
+        for part in expression[1:]:
+            _constraint(found, part)
+        return
+    if head == "or" and len(expression) == 2:
+        _constraint(found, expression[1])
+        return
+    if head in ("<=", ">=", "<", ">", "=", "==") and len(expression) == 3:
+        left, right = (_variable(found, e) for e in expression[1:])
+        numbers = [_number(e) for e in expression[1:]]
+        if left is not None and numbers[1] is not None:
+            return _bound(found, left, str(head), numbers[1])
+        if right is not None and numbers[0] is not None:
+            return _bound(found, right, str(head).translate(str.maketrans("<>", "><")), numbers[0])
+        if left is not None and right is not None and left[0] != right[0] and left[1] == right[1]:
+            return None  # the same input of two networks
+    raise found.fail(f"{_text(expression)[:80]} is no bound of one input; only boxes can be used, give one with --box")
+
+
+def _bound(found: _Bounds, variable: tuple[str, int], relation: str, value: float) -> None:
+    if relation[0] in "<=":
+        found.high[variable] = min(value, found.high.get(variable, math.inf))
+    if relation[0] in ">=":
+        found.low[variable] = max(value, found.low.get(variable, -math.inf))
+
+
+def _variable(found: _Bounds, expression: Expression) -> tuple[str, int] | None:
+    match = _VARIABLE.fullmatch(expression) if isinstance(expression, str) else None
+    if match is None:
+        return None
+    name, single, indices = match.groups()
+    if single is not None:
+        return (name, int(single)) if name == "X" else None
+    shape = next((s for n, s in found.inputs if n == name), None)
+    if shape is None:
+        return None
+    place = [int(i) for i in indices.split(",")]
+    if len(place) != len(shape) or any(i >= n for i, n in zip(place, shape, strict=True)):
+        raise found.fail(f"{expression} does not fit the declared shape {list(shape)}")
+    return name, int(np.ravel_multi_index(place, shape))
+
+
+def _mentions_input(found: _Bounds, expression: Expression) -> bool:
+    if isinstance(expression, list):
+        return any(_mentions_input(found, part) for part in expression)
+    return _variable(found, expression) is not None
+
+
+def _number(expression: Expression) -> float | None:
+    if isinstance(expression, list):
+        inner = _number(expression[1]) if len(expression) == 2 and expression[0] == "-" else None
+        return None if inner is None else -inner
+    try:
+        value = float(expression)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _text(expression: Expression) -> str:
+    return expression if isinstance(expression, str) else f"({' '.join(map(_text, expression))})"
+
+
+def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
+    names = [n for n, _ in found.inputs] or ["X"]
+    stated = found.declared or (math.prod(found.inputs[0][1]) if found.inputs else 0)
+    if stated != count:
+        raise found.fail(f"is about {stated} inputs, the network takes {count}")
+    low, high = np.full(count, -np.inf), np.full(count, np.inf)
+    for name in names:
+        for i in range(count):
+            low[i] = max(low[i], found.low.get((name, i), -math.inf))
+            high[i] = min(high[i], found.high.get((name, i), math.inf))
+    for i in range(count):
+        if not (math.isfinite(low[i]) and math.isfinite(high[i])):
+            raise found.fail(f"input {i} has no lower or no upper bound; a box needs both")
+        if low[i] > high[i]:
+            raise found.fail(f"no input fits: input {i} is at least {low[i]:g} and at most {high[i]:g}")
+    return low, high
