@@ -23,7 +23,7 @@ from fiberscope.shallow.model import ShallowModel
 @dataclass(frozen=True, eq=False)
 class Hinges:
     """``rows`` (N x n + 1), ``weights`` (N x k), ``affine`` (k x n + 1), floats or rationals; the first ``units`` rows
-    are the model's, whose activation has the slopes ``below`` and ``below + jump``; ``low``, ``width`` (n,) of the box."""
+    are the model's, whose activation has the slopes ``below``, ``below + jump``; ``low``, ``width`` (n,) of the box."""
 
     rows: np.ndarray
     weights: np.ndarray

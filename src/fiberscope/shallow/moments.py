@@ -29,8 +29,9 @@ Corner = list[Any]
 class CubeMoments:
     """Moments for fixed ``rows`` (each n + 1 numbers), computed once for every pair that is asked.
 
-    ``exact``: over the rationals (floats are dyadic), otherwise in floats. ``balls``, with ``exact``: the simplices stay exact, their moments are added up in balls of the working precision of python-flint
-    (Johansson, Arb, 2017); exact sums grow with the number of simplices. ``known``: moments of the same kind, to share.
+    ``exact``: over the rationals (floats are dyadic), otherwise in floats. ``balls``, with ``exact``: the simplices
+    stay exact, their moments are added up in balls of the working precision of python-flint (Johansson, Arb, 2017),
+    because exact sums grow with the number of simplices. ``known``: moments of the same kind, to share.
 
     >>> CubeMoments([[1.0, -0.5]], inputs=1, exact=False).pair(0, None).tolist()  # y > 1/2
     [[0.2916666666666667, 0.375], [0.375, 0.5]]

@@ -31,7 +31,8 @@ PRECISION = 256
 @dataclass(frozen=True, eq=False)
 class Potential:
     """``k`` with |k - K| <= ``error_bound``; ``gradient`` {"W1", "b1", "W2", "b2"} in the model's shapes, each entry
-    within ``gradient_error``; rationals and zero errors if computed exactly. ``method``: "exact", "balls" or "cubature"."""
+    within ``gradient_error``; rationals and zero errors if computed exactly. ``method``: "exact", "balls",
+    "cubature"."""
 
     k: Any
     error_bound: float
