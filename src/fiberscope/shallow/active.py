@@ -89,8 +89,8 @@ def _check_differentiable(rows: np.ndarray, outer: np.ndarray, jump: Any) -> Non
     for i, row in enumerate(rows.tolist()):
         if jump != 0 and all(v == 0 for v in row) and any(q != 0 for q in outer[:, i].tolist()):
             raise WeightError(
-                f"unit {i} has zero weights, zero bias and a nonzero output weight: the function has no derivative by
-                its " "weights there; move its bias away from zero"
+                f"unit {i} has zero weights, zero bias and a nonzero output weight: the function has no derivative "
+                "by its weights there; move its bias away from zero"
             )
 
 
