@@ -26,7 +26,7 @@ from fiberscope.linear.escape import higher_order_escape, step_down
 from fiberscope.linear.exact import is_exact
 from fiberscope.linear.factors import checked_factors
 from fiberscope.linear.flow import Flow
-from fiberscope.linear.products import frobenius
+from fiberscope.linear.products import as_floats, frobenius
 from fiberscope.linear.saddle import Pair, pair_direction, pairs, rotation_direction
 from fiberscope.linear.singular_order import compare_least_with_largest
 from fiberscope.linear.square_loss import SquareLoss
@@ -102,7 +102,7 @@ def critical(factors: Sequence[Any], target: Any, tol: float | None = None, exac
             raise InputError(f"tol = {tol}: exact arithmetic takes no tolerance; leave it out")
         return _exactly(decompose(factors, exact=True), goal)
     here = decompose(factors, tol=tol)
-    verdict = _in_floats(here, goal, CRITICAL_TOLERANCE if tol is None else tol)
+    verdict = _inas_floats(here, goal, CRITICAL_TOLERANCE if tol is None else tol)
     if verdict.undecided and sum(w.size for w in checked) <= MAX_EXACT_CRITICAL:
         rational = decompose(checked, exact=True)
         exactly = _exactly(rational, checked_factors([goal], exact=True)[0])
@@ -124,7 +124,7 @@ def _exactly(here: Decomposition, goal: np.ndarray) -> CriticalPoint:
     if not loss.slope.any():
         return _verdict(here, loss, True, "pure", "none")
     kind: Literal["pure", "spurious"] = "pure" if rank == least_width else "spurious"
-    rough = SquareLoss(_floats(here.factors), _floats([goal])[0])
+    rough = SquareLoss(as_floats(here.factors), as_floats([goal])[0])
     open_pairs = [p for p in pairs(rough, barcode) if loss.corner(p.i, p.j).any()]
     turns = rank > 0 and compare_least_with_largest(loss.product, loss.slope) < 0
     if open_pairs or turns:
@@ -132,7 +132,7 @@ def _exactly(here: Decomposition, goal: np.ndarray) -> CriticalPoint:
     return _verdict(here, loss, True, kind, "none" if kind == "pure" else "non-strict")
 
 
-def _in_floats(here: Decomposition, goal: np.ndarray, tol: float) -> CriticalPoint:
+def _inas_floats(here: Decomposition, goal: np.ndarray, tol: float) -> CriticalPoint:
     loss = SquareLoss(here.nearest, goal)
     norms = [float(np.linalg.norm(w, 2)) for w in here.nearest]
     others = max(math.prod(norms[:j] + norms[j + 1 :]) for j in range(len(norms)))
@@ -201,7 +201,7 @@ def _verdict(
 ) -> CriticalPoint:
     """The result, with a step down searched in floats and its decrease evaluated at the factors as given."""
     given = SquareLoss(here.factors, loss.target)
-    rough = SquareLoss(_floats(here.factors), _floats([loss.target])[0])
+    rough = SquareLoss(as_floats(here.factors), as_floats([loss.target])[0])
     escape = curvature = None
     if saddle == "strict" and direction is not None:
         escape = step_down(rough, direction, max(float(np.linalg.norm(w)) for w in rough.factors) or 1.0)
@@ -237,15 +237,9 @@ def _as_float(value: Any) -> float:
     return float(fraction(value)) if hasattr(value, "p") else float(value)
 
 
-def _floats(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    from fiberscope.numerics.exact import nearest_floats
-
-    return tuple(nearest_floats(m)[0] if is_exact(m) else m for m in matrices)
-
-
 def _float_flow(flow: Flow) -> Flow:
     if not is_exact(flow.bases[0]):
         return flow
-    out = Flow(flow.bars, flow.columns, _floats(flow.bases))
-    out.__dict__["duals"] = _floats(flow.duals)
+    out = Flow(flow.bars, flow.columns, as_floats(flow.bases))
+    out.__dict__["duals"] = as_floats(flow.duals)
     return out

@@ -90,3 +90,10 @@ def relative_change(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -
         start=head[-1] - head[-1],
     )
     return frobenius(change) / scale
+
+
+def as_floats(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The nearest float64 matrices of matrices of rationals; floats as they are."""
+    from fiberscope.numerics.exact import nearest_floats
+
+    return tuple(nearest_floats(m)[0] if is_exact(m) else m for m in matrices)
