@@ -39,7 +39,7 @@ def checked(a: ShallowModel, b: ShallowModel, box=None) -> bool:
 
 
 def test_all_pairs_of_small_networks_on_the_line():
-    """Two units, small integers: pairs that agree at five inputs, and random ones, against values at all breakpoints."""
+    """Two units: pairs that agree at five inputs, and random ones, against the values at all breakpoints."""
     units = [(w, b, q) for w, b, q in product((-1, 1, 2), (-1, 0, 1), (-2, -1, 1))]
     nets = [model([[u[0]], [v[0]]], [u[1], v[1]], [[u[2], v[2]]], [0]) for u in units for v in units if u <= v]
     rng = np.random.default_rng(1)
@@ -85,7 +85,7 @@ def test_on_a_flat_box_boundaries_merge():
 
 
 def test_functions_that_doubled_and_fresh_units_write_again():
-    """Reversal without a zero-sum set, units on hyperplanes that are no folds, and a hat that is 0 almost everywhere."""
+    """Reversal without a zero-sum set, units on hyperplanes that are no folds; a hat that is 0 almost everywhere."""
     left = model([[1.0], [1.0]], [0.0, -1.0], [[1.0, 1.0]], [0.0])
     assert checked(left, model([[1.0], [-1.0], [-1.0]], [0.0, 0.0, 1.0], [[2.0, -1.0, 1.0]], [-1.0]))
     one = model([[1.0, 0.0]], [0.0], [[1.0]], [0.0])
@@ -157,13 +157,13 @@ def test_rounded_quotients_that_agree_are_not_proportional_rows():
     """(3, 1) and (3 (1 + 2^-52), 1 + 2^-52 rounded): the same float quotient, different hyperplanes."""
     rng = np.random.default_rng(9)
     collisions = 0
-    for _ in range(3000):
+    for _ in range(600):
         w, b = rng.uniform(1, 2), rng.uniform(1, 2)
         w2, b2 = np.nextafter(w, 3), np.nextafter(b, 3)
         collisions += b / w == b2 / w2
         a, c = model([[w]], [b], [[1 / 2]], [0]), model([[w2]], [b2], [[1 / 2]], [0])
         assert same_function(a, c).equal == (frac(w) * frac(b2) == frac(w2) * frac(b) and w == w2)
-    assert collisions > 100
+    assert collisions > 20
 
 
 def test_extreme_ranges():

@@ -132,7 +132,7 @@ def test_a_boundary_that_touches_the_box_is_no_fold():
 
 
 def test_sides_survive_rounding():
-    """0.1 + 0.2 - 0.3 is 2^-54 in floats' exact values, and 5.55e-17 or 0 in float arithmetic, depending on the order."""
+    """0.1 + 0.2 - 0.3 is small and not 0 in exact arithmetic; in floats it depends on the order."""
     w = np.array([[0.1, 0.2, -0.3]])
     exact = sum(frac(v) for v in w[0])
     net = ShallowModel(w, np.zeros(1), np.ones((1, 1)), np.zeros(1))
@@ -216,7 +216,7 @@ def test_refuses_what_has_no_normal_form():
         normal_form(good, box=((0, 0), (1, 1)))
     with pytest.raises(InputError, match="must have interior"):
         normal_form(good, polytope=([[1.0], [-1.0]], [0.0, -1.0]))
-    with pytest.raises(WeightError, match="W2 holds NaN|W2: holds NaN"):
+    with pytest.raises(WeightError, match="W2: holds NaN"):
         normal_form(model([[1.0]], [0.0], [[np.nan]], [0.0]))
     with pytest.raises(WeightError, match="b1"):
         normal_form(model([[1.0]], [0.0, 1.0], [[1.0]], [0.0]))

@@ -74,7 +74,12 @@ def test_proposing_methods_one_by_one():
         if len(a) == 1:
             signs = subset_sum(a[0].tolist(), int(t[0]))
             assert (signs is not None) == truth and (signs is None or int(a[0] @ signs) == t[0])
-    assert refuted > 5 and found > 30
+        far = (3 * t).tolist() if t.any() else [40] * len(a)
+        truth = bool((all_signs(a.shape[1]) @ a.T == far).all(axis=1).any())
+        outside = outside_zonotope(a.tolist(), far)
+        assert not (outside and truth)
+        refuted += outside
+    assert refuted > 30 and found > 30
 
 
 def test_a_collision_of_hashes_is_not_a_solution():
@@ -141,11 +146,8 @@ def test_low_rank_signs_agree_with_trying_all(seed):
         T = sum((int(s) * matrix for s, matrix in zip(rng.choice([-1, 1], m + 2), M, strict=True)), T * 0)
         T = T + np.outer(rng.integers(-1, 2, k), rng.integers(-1, 2, n))
     for r in (1, 2):
-        truth = any(
-            row_rank([[frac(int(v)) for v in row] for row in T - sum(s * x for s, x in zip(signs, M, strict=True))])
-            <= r
-            for signs in product((-1, 1), repeat=m + 2)
-        )
+        residuals = [T - sum(s * x for s, x in zip(signs, M, strict=True)) for signs in product((-1, 1), repeat=m + 2)]
+        truth = any(row_rank([[frac(int(v)) for v in row] for row in left]) <= r for left in residuals)
         found, signs = low_rank_signs(rationals(T / 4), [rationals(x / 4) for x in M], r)
         assert found is truth
         if signs is not None:
