@@ -20,6 +20,7 @@ from tests.linear.planted import (
 
 from fiberscope.linear.decomposition import decompose
 from fiberscope.linear.staircase import staircase
+from fiberscope.linear.triangular import smallest_singular_value
 
 
 def distance(a, b):
@@ -171,3 +172,30 @@ def test_the_flow_of_noisy_factors_is_that_of_the_nearest():
         found = decompose(factors, tol=1e-5)
         assert found.residual < 1e-13
         assert distance(found.flow.factors(), found.nearest) < 1e-9
+
+
+@pytest.mark.parametrize("widths", [(300, 300, 300), (200, 330, 150, 400), (420, 160, 160)])
+@pytest.mark.parametrize("death", [0.0, 0.1])
+def test_wide_layers(widths, death):
+    """Wide enough for every panel and block of the fast paths."""
+    rng = np.random.default_rng(7)
+    barcode = random_barcode(widths, rng, death)
+    factors = planted(barcode, rng)
+    found = decompose(factors)
+    assert found.barcode == barcode
+    assert found.residual < 1e-13
+    assert distance(found.nearest, factors) == pytest.approx(found.backward_error, abs=1e-11)
+    for basis, numbers in zip(found.flow.bases, found.flow.columns, strict=True):
+        assert np.linalg.cond(basis) < 1e6
+        assert list(numbers) == sorted(numbers)
+
+
+def test_smallest_singular_values_are_estimated_from_above():
+    rng = np.random.default_rng(8)
+    for size in (1, 2, 5, 40, 150):
+        for _ in range(10):
+            triangle = np.triu(rng.standard_normal((size, size))) + 2 * np.sqrt(size) * np.eye(size)
+            truth = np.linalg.svd(triangle, compute_uv=False)[-1]
+            assert truth * (1 - 1e-10) <= smallest_singular_value(triangle, 0.0) <= 2 * truth
+    assert smallest_singular_value(np.diag([1.0, 0.0]), 0.0) == 0.0
+    assert smallest_singular_value(np.array([[1e-200, 1.0], [0.0, 1e-200]]), 0.0) == 0.0

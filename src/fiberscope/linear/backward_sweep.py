@@ -18,52 +18,60 @@ from __future__ import annotations
 import numpy as np
 
 from fiberscope.errors import WeightError
-from fiberscope.linear import reflectors
 from fiberscope.linear.bars_from_pivots import bars_from_pivots
 from fiberscope.linear.flow import Flow
-from fiberscope.linear.staircase import Staircase
-from fiberscope.linear.triangular import solve
+from fiberscope.linear.staircase import Staircase, Step
+from fiberscope.linear.triangular import solve, solve_staircase, times_staircase
 
 _SHRUNK = 4.0  # vectors that lose more than this of their length are corrected once
 
 
 def flow_of(stairs: Staircase) -> Flow:
     """The flow basis of the matrices ``stairs.nearest``; bars in order of birth, longer ones first."""
-    coordinates = _coordinates(stairs)
-    bases = [coordinates[0]]
-    for step, inner in zip(stairs.steps, coordinates[1:], strict=True):
-        bases.append(reflectors.apply(step.packed, step.taus, inner, side="L", transpose=False))
     bars, numbers = bars_from_pivots(stairs.first_width, [(s.pivots, len(s.births)) for s in stairs.steps])
+    bases = _bases(stairs)
     scales = _scales(bases, numbers, len(bars))
-    columns, sorted_bases = [], []
-    for basis, number in zip(bases, numbers, strict=True):
-        order = np.argsort(number)
-        sorted_bases.append(np.asfortranarray(basis[:, order] * scales[number[order]]))
-        columns.append(tuple(number[order].tolist()))
-    return Flow(bars, tuple(columns), tuple(sorted_bases))
+    columns = []
+    for j, number in enumerate(numbers):
+        bases[j] *= scales[number]
+        if (number[1:] < number[:-1]).any():
+            order = np.argsort(number)
+            bases[j], number = bases[j].T[order].T, number[order]
+        columns.append(tuple(number.tolist()))
+    return Flow(bars, tuple(columns), tuple(bases))
 
 
-def _coordinates(stairs: Staircase) -> list[np.ndarray]:
-    """``G_0, ..., G_L``; column c < r of ``G_l`` continues column ``pivots[c]`` of ``G_{l-1}``."""
-    inner = np.eye(len(stairs.births[-1]), order="F")
-    out = [inner]
-    for step, births in zip(reversed(stairs.steps), reversed(stairs.births[:-1]), strict=True):
-        inner = _pulled_back(step.upper, step.pivots, births, inner[: step.rank, : step.rank])
-        out.append(inner)
+def _bases(stairs: Staircase) -> list[np.ndarray]:
+    """``Q_j G_j`` for all layers; column c < r of ``G_l`` continues column ``pivots[c]`` of ``G_{l-1}``."""
+    width = len(stairs.births[-1])
+    inner, heights = np.eye(width, order="F"), np.arange(1, width + 1)
+    out = [stairs.steps[-1].basis.copy(order="F")]
+    for number in range(len(stairs.steps) - 1, -1, -1):
+        step, births, rank = stairs.steps[number], stairs.births[number], stairs.steps[number].rank
+        inner = _pulled_back(step, births, inner[:rank, :rank], heights[:rank])
+        if rank == len(inner):  # no vector ends: column pivots[c] has the rows pivots[:height]
+            lowest = np.maximum.accumulate(step.pivots)[heights[:rank] - 1]
+            heights = np.empty(rank, dtype=np.intp)
+            heights[step.pivots] = lowest + 1
+            heights = np.maximum.accumulate(heights)
+        else:
+            heights = np.searchsorted(births, births, side="right")
+        out.append(times_staircase(stairs.steps[number - 1].basis, inner, heights) if number else inner)
     return out[::-1]
 
 
-def _pulled_back(upper: np.ndarray, pivots: np.ndarray, births: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """``G_{l-1}`` from the staircase of ``W_l`` and the first r rows and columns of ``G_l``."""
+def _pulled_back(step: Step, births: np.ndarray, inner: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """``G_{l-1}`` from the staircase of ``W_l`` and the first r rows and columns of ``G_l``, zero below `heights`."""
+    upper, pivots = step.upper, step.pivots
     rank, size = upper.shape
     ending = np.ones(size, dtype=bool)
     ending[pivots] = False
     ends = np.flatnonzero(ending)
-    triangle = np.asfortranarray(upper[:, pivots])
-    solved = solve(triangle, inner)
+    triangle = np.asfortranarray(upper[:, pivots]) if len(ends) or (pivots[1:] < pivots[:-1]).any() else upper
+    solved = solve_staircase(triangle, inner, heights)
     if not len(ends):
         order = np.argsort(pivots)
-        return solved if (order == pivots).all() and (np.diff(order) == 1).all() else solved[np.ix_(order, order)]
+        return solved if triangle is upper else np.asfortranarray(solved[np.ix_(order, order)])
     going = np.zeros((size, rank))
     going[pivots] = solved
     null = np.zeros((size, len(ends)))

@@ -102,7 +102,7 @@ def _floats(matrix: np.ndarray, name: str) -> np.ndarray:
         from fiberscope.numerics.exact import nearest_floats
 
         matrix = nearest_floats(_rationals(matrix, name))[0]
-    out = np.array(matrix, dtype=np.float64, order="F")
+    out = np.array(matrix, dtype=np.float64)
     if not np.isfinite(out).all():
         raise WeightError(f"{name} holds NaN or infinity, or a number beyond float64: expected finite real numbers")
     return out

@@ -16,6 +16,8 @@ from fiberscope.linear import reflectors
 from fiberscope.linear.triangular import smallest_singular_value
 from fiberscope.numerics.tolerance import PLAIN_QR_MARGIN
 
+_SMALL = 48  # columns; below it LAPACK pivots about as fast as it does not
+
 
 @dataclass(frozen=True)
 class Block:
@@ -38,11 +40,12 @@ def reduce(block: np.ndarray, cut: float) -> Block:
     """Factor a block so that its kept part has full row rank and its dropped part no pivot above `cut`."""
     rows, columns = block.shape
     size = min(rows, columns)
-    if size and columns <= rows:
+    if _SMALL < columns <= rows:
         packed, taus = reflectors.qr(block)
         smallest = smallest_singular_value(packed[:size, :size], PLAIN_QR_MARGIN * cut)
         if smallest > PLAIN_QR_MARGIN * cut:
-            return Block(packed[:, :size], taus, np.triu(packed[:size]), np.arange(size), smallest, 0.0, 0.0)
+            triangle = reflectors.upper_triangle(packed, size)
+            return Block(packed, taus, triangle, np.arange(size), smallest, 0.0, 0.0)
     return _pivoted(block, cut)
 
 
@@ -71,5 +74,5 @@ def _finish(
     packed: np.ndarray, taus: np.ndarray, order: np.ndarray, rank: int, kept: float, dropped: float, norm: float
 ) -> Block:
     kept_rows = np.empty((rank, packed.shape[1]), order="F")
-    kept_rows[:, order] = np.triu(packed[:rank])
+    kept_rows[:, order] = reflectors.upper_triangle(packed, rank)
     return Block(packed[:, :rank], taus[:rank], kept_rows, order[:rank], kept, dropped, norm)

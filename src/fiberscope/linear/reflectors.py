@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 _PANEL = 64  # columns that LAPACK handles at once; only decides the size of the workspace
+_MASK = np.triu(np.ones((_PANEL, _PANEL)))
 
 
 def _lapack() -> Any:
@@ -23,28 +24,34 @@ def qr(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def pivoted_qr(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``(packed, taus, order)`` of ``block[:, order] = Q R`` with ``|R_11| >= |R_22| >= ...`` (Businger-Golub)."""
-    packed, order, taus, _, info = _lapack().dgeqp3(block, lwork=2 * block.shape[1] + (block.shape[1] + 1) * _PANEL)
+    workspace = 2 * block.shape[1] + (block.shape[1] + 1) * _PANEL
+    packed, order, taus, _, info = _lapack().dgeqp3(block, lwork=workspace)
     return _checked(packed, info), taus, order - 1
 
 
-def apply(packed: np.ndarray, taus: np.ndarray, target: np.ndarray, *, side: str, transpose: bool) -> np.ndarray:
-    """``Q C`` or ``C Q`` (side "L" or "R"), with ``Q^T`` for `transpose`; Q has as many rows as `packed`."""
-    if not len(taus) or not target.size:
-        return target
-    free = target.shape[1] if side == "L" else target.shape[0]
-    out, _, info = _lapack().dormqr(side, "T" if transpose else "N", packed, taus, target, lwork=max(1, _PANEL * free))
+def apply_transposed(packed: np.ndarray, taus: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """``Q^T C`` for a matrix C with as many rows as `packed`."""
+    out, _, info = _lapack().dormqr("L", "T", packed, taus, target, lwork=max(1, _PANEL * target.shape[1]))
     return _checked(out, info)
 
 
 def orthogonal(packed: np.ndarray, taus: np.ndarray) -> np.ndarray:
-    """The square orthogonal matrix ``Q`` itself."""
-    size = len(packed)
+    """The square orthogonal matrix ``Q``, in the place of `packed`, whose columns beyond ``len(taus)`` are not read."""
     if not len(taus):
-        return np.eye(size, order="F")
-    square = np.zeros((size, size), order="F")
-    square[:, : len(taus)] = packed
-    out, _, info = _lapack().dorgqr(square, taus, lwork=_PANEL * size)
+        return np.eye(len(packed), order="F")
+    out, _, info = _lapack().dorgqr(packed, taus, lwork=_PANEL * len(packed), overwrite_a=True)
     return _checked(out, info)
+
+
+def upper_triangle(packed: np.ndarray, rows: int) -> np.ndarray:
+    """The first rows of R in an array of its own, with zeros below the diagonal; panel by panel, as memory lies."""
+    out = np.array(packed[:rows], order="F")
+    for start in range(0, min(out.shape), _PANEL):
+        stop = min(start + _PANEL, out.shape[1])
+        corner = out[start : start + _PANEL, start:stop]
+        corner *= _MASK[: corner.shape[0], : corner.shape[1]]
+        out[start + _PANEL :, start:stop] = 0.0
+    return out
 
 
 def _checked(result: Any, info: int) -> Any:

@@ -35,10 +35,9 @@ from fiberscope.linear.rank_revealing import reduce
 
 @dataclass(frozen=True)
 class Step:
-    """One factor in the orthogonal bases: ``Q_l = H_1 .. H_r`` and the kept rows of ``Q_l^T W_l Q_{l-1}``."""
+    """One factor in the orthogonal bases: ``Q_l`` and the kept rows of ``Q_l^T W_l Q_{l-1}``."""
 
-    packed: np.ndarray  # d_l x r, the reflectors
-    taus: np.ndarray  # r
+    basis: np.ndarray  # Q_l, d_l x d_l
     upper: np.ndarray  # r x d_{l-1}: the staircase; its columns `pivots` are an invertible upper triangle
     pivots: np.ndarray  # r columns of Q_{l-1}, one for each row
     births: np.ndarray  # d_l: the birth of each column of Q_l, nondecreasing; the first r are < l
@@ -49,11 +48,6 @@ class Step:
     @property
     def rank(self) -> int:
         return len(self.pivots)
-
-    @cached_property
-    def basis(self) -> np.ndarray:
-        """``Q_l`` (d_l x d_l)."""
-        return reflectors.orthogonal(self.packed, self.taus)
 
 
 @dataclass(frozen=True)
@@ -87,13 +81,8 @@ class Staircase:
     def nearest(self, layer: int) -> np.ndarray:
         """``W'_layer = Q_l [upper; 0] Q_{l-1}^T``: the factor without what was dropped (d_l x d_{l-1})."""
         step = self.steps[layer - 1]
-        full = np.zeros((len(step.births), step.upper.shape[1]), order="F")
-        full[: step.rank] = step.upper
-        full = reflectors.apply(step.packed, step.taus, full, side="L", transpose=False)
-        if layer > 1:
-            before = self.steps[layer - 2]
-            full = reflectors.apply(before.packed, before.taus, full, side="R", transpose=True)
-        return full
+        out = step.basis[:, : step.rank] @ step.upper
+        return out @ self.steps[layer - 2].basis.T if layer > 1 else out
 
 
 def staircase(factors: Sequence[np.ndarray], cut: float) -> Staircase:
@@ -107,9 +96,8 @@ def staircase(factors: Sequence[np.ndarray], cut: float) -> Staircase:
     births = np.zeros(factors[0].shape[1], dtype=np.intp)
     steps: list[Step] = []
     for layer, factor in enumerate(factors, start=1):
-        matrix = np.array(factor, dtype=np.float64, order="F")
-        if steps:
-            matrix = reflectors.apply(steps[-1].packed, steps[-1].taus, matrix, side="R", transpose=False)
+        # the transposed product of transposes comes out column by column, as LAPACK wants it
+        matrix = (steps[-1].basis.T @ factor.T).T if steps else np.array(factor, order="F")
         step = _step(matrix, births, layer, cut)
         steps.append(step)
         births = step.births
@@ -119,13 +107,13 @@ def staircase(factors: Sequence[np.ndarray], cut: float) -> Staircase:
 def _step(matrix: np.ndarray, births: np.ndarray, layer: int, cut: float) -> Step:
     """Reduce ``matrix = W_l Q_{l-1}``, whose columns are grouped by `births`."""
     rows, columns = matrix.shape
-    packed = np.zeros((rows, min(rows, columns)), order="F")
-    upper = np.zeros((min(rows, columns), columns), order="F")
-    taus, pivots, born = np.zeros(len(upper)), np.zeros(len(upper), dtype=np.intp), np.full(rows, layer, dtype=np.intp)
+    size = min(rows, columns)
+    packed = np.empty((rows, rows), order="F")  # the reflectors; entries above them are never read
+    upper = np.zeros((size, columns), order="F")
+    taus, pivots, born = np.zeros(size), np.zeros(size, dtype=np.intp), np.full(rows, layer, dtype=np.intp)
     rank, kept, dropped_pivot, dropped_norms = 0, np.inf, 0.0, [0.0]
-    edges = [*(np.flatnonzero(np.diff(births)) + 1).tolist(), columns]
     first = 0
-    for last in edges:
+    for last in [*(np.flatnonzero(births[1:] != births[:-1]) + 1).tolist(), columns]:
         block = reduce(matrix[rank:, first:last], cut)
         k, stop = block.rank, rank + block.rank
         packed[rank:, rank:stop] = block.packed
@@ -134,14 +122,13 @@ def _step(matrix: np.ndarray, births: np.ndarray, layer: int, cut: float) -> Ste
         pivots[rank:stop] = first + block.pivots
         born[rank:stop] = births[first]
         if k and last < columns:
-            rest = reflectors.apply(block.packed, block.taus, matrix[rank:, last:], side="L", transpose=True)
-            matrix[rank:, last:] = rest
+            rest = reflectors.apply_transposed(block.packed, block.taus, matrix[rank:, last:])
             upper[rank:stop, last:] = rest[:k]
+            matrix[stop:, last:] = rest[k:]
         kept = min(kept, block.smallest_kept)
         dropped_pivot = max(dropped_pivot, block.largest_dropped)
         dropped_norms.append(block.dropped_norm)
         rank, first = stop, last
+    basis = reflectors.orthogonal(packed, taus[:rank])
     norm = float(np.linalg.norm(dropped_norms))
-    return Step(
-        packed[:, :rank], taus[:rank], upper[:rank], pivots[:rank], born, float(kept), float(dropped_pivot), norm
-    )
+    return Step(basis, upper[:rank], pivots[:rank], born, float(kept), float(dropped_pivot), norm)
