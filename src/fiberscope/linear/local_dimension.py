@@ -63,8 +63,11 @@ def _bounds(barcode: Barcode) -> dict[tuple[int, int], int]:
 def _improve(barcode: Barcode, bounds: dict[tuple[int, int], int], u: list[int], step: int) -> list[int] | None:
     """The best ``u + step * indicator(X)`` within the bounds, ``X`` a set of hidden layers; None if none is better.
 
-    ``G`` changes by ``step`` times a sum of one number per layer of ``X`` and ``|step|`` per ``j - 1 in X, j not in
-    X``.
+    With ``b = d_j + rho - u_j``, ``x = [j - 1 in X]``, ``y = [j in X]`` and ``s = step``, the j-th term of ``G`` changes by
+
+        s x b - s y (b + u_{j-1} - u_j) + s^2 (y - x) + s^2 x (1 - y):
+
+    a cost per layer of ``X`` and a cut, divided by ``|s|`` below. Bounds that a set would break are infinite cuts.
     """
     import networkx
 
