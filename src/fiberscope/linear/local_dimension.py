@@ -63,7 +63,7 @@ def _bounds(barcode: Barcode) -> dict[tuple[int, int], int]:
 def _improve(barcode: Barcode, bounds: dict[tuple[int, int], int], u: list[int], step: int) -> list[int] | None:
     """The best ``u + step * indicator(X)`` within the bounds, ``X`` a set of hidden layers; None if none is better.
 
-    With ``b = d_j + rho - u_j``, ``x = [j - 1 in X]``, ``y = [j in X]`` and ``s = step``, the j-th term of ``G`` changes by
+    With ``b = d_j + rho - u_j``, ``x = [j - 1 in X]``, ``y = [j in X]``, ``s = step`` the j-th term of ``G`` changes by
 
         s x b - s y (b + u_{j-1} - u_j) + s^2 (y - x) + s^2 x (1 - y):
 
