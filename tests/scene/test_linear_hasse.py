@@ -149,7 +149,7 @@ def test_dimensions_far_apart_do_not_tear_the_picture():
 
 def test_too_many_or_none():
     barcode = least_barcode((2, 2), 0)
-    with pytest.raises(InputError, match="--components"):
+    with pytest.raises(InputError, match="components only"):
         hasse_picture([Stratum(n, barcode, n) for n in range(MOST_DRAWN + 1)], [])
     with pytest.raises(InputError, match="at least one"):
         hasse_picture([], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import runpy
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -96,6 +97,15 @@ def test_every_key_has_a_rule():
     assert all(f".r-{role}{{" in css for role in PAINTS)
     assert all(f".t-{role}{{" in css for role in LETTERS)
     assert css.count("{") == css.count("}")
+
+
+def test_the_pictures_in_the_documents_are_current(root: Path):
+    """docs/linear_*.svg are what scripts/make_linear_pictures.py draws today."""
+    script = runpy.run_path(str(root / "scripts" / "make_linear_pictures.py"))
+    found = script["pictures"]()
+    assert sorted(found) == sorted(path.name for path in (root / "docs").glob("linear_*.svg"))
+    for name, text in found.items():
+        assert (root / "docs" / name).read_text(encoding="utf-8") == text, f"{name}: run the script"
 
 
 def test_following_lines_has_a_limit():

@@ -145,7 +145,7 @@ def _no_bias(path: Path, name: str, bias: np.ndarray, factors: Sequence[np.ndarr
 def _one_matrix(path: Path, name: str, factor: np.ndarray) -> None:
     if factor.ndim == 3 and len(factor):
         raise WeightError(
-            f"{path}: {name} has shape {factor.shape}: {len(factor)} matrices, perhaps points of a path; save one of them"
+            f"{path}: {name} has shape {factor.shape}: {len(factor)} matrices, points of a path? Save one of them"
         )
     if factor.ndim != 2 or factor.dtype.kind not in "biuf":
         raise WeightError(

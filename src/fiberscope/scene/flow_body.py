@@ -89,14 +89,14 @@ def _tooltip(picture: FlowPicture, box: FlowBox, name: str) -> str:
 
 
 def _arrow(picture: FlowPicture, move: BarMove) -> list[Item]:
-    """The new arrow from A's last box to B's box one layer on, both units outlined."""
+    """The new arrow from A's last box to B's box one layer on, both outlined; it leaves from one unit of the box."""
     a = picture.box_of(move.first, move.first[1])
     b = picture.box_of(move.second, move.first[1] + 1)
     out: list[Item] = []
     ends = []
     for box, side in ((a, 1), (b, -1)):
-        unit = box.height / box.count  # the topmost unit of the box is the one that moves
-        out.append(Rect(box.x - 2.5, box.y - 2.5, BOX + 5, unit + 5, "accent", "outline", 6.0))
+        unit = box.height / box.count  # the topmost one moves
+        out.append(Rect(box.x - 2.5, box.y - 2.5, BOX + 5, box.height + 5, "accent", "outline", 6.0))
         ends.append((_side(picture, box, side) + 3.0 * side * picture.forward, box.y + unit / 2))
     (x, y), (to_x, to_y) = ends
     ahead = picture.forward

@@ -85,10 +85,7 @@ def hasse_picture(strata: Sequence[Stratum], covers: Sequence[tuple[int, int]]) 
     """
     if not strata:
         raise InputError("a Hasse diagram of no strata: expected at least one")
-    if len(strata) > MOST_DRAWN:
-        raise InputError(
-            f"{len(strata)} strata are too many for one picture (at most {MOST_DRAWN}); draw --components only"
-        )
+    check_drawable(len(strata))
     dimensions = sorted({s.dimension for s in strata}, reverse=True)
     level = {dimension: at for at, dimension in enumerate(dimensions)}
     order = sorted(range(len(strata)), key=lambda n: (level[strata[n].dimension], n))  # as drawn, from the top
@@ -113,6 +110,12 @@ def hasse_picture(strata: Sequence[Stratum], covers: Sequence[tuple[int, int]]) 
     lines = tuple(HasseEdge(order[b], order[a], route[::-1]) for (a, b), route in zip(edges, found.routes, strict=True))
     middles = {box.stratum.dimension: box.y + box.height / 2 for box in placed}
     return HassePicture(placed, lines, tuple((d, middles[d]) for d in dimensions), found.width, found.height)
+
+
+def check_drawable(count: int) -> None:
+    """`InputError` for more strata than one picture can hold."""
+    if count > MOST_DRAWN:
+        raise InputError(f"{count} strata are too many for one picture (at most {MOST_DRAWN}); try the components only")
 
 
 def glyph_size(barcodes: Sequence[Barcode]) -> tuple[float, float]:

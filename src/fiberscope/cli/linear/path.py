@@ -46,7 +46,7 @@ def path(
         found = join(first, last, steps, tol=tol)
     except (InputError, WeightError) as error:
         raise type(error)(f"{a} and {b}: {error}") from error
-    if found.factors is not None and out is not None:
+    if found.connected and out is not None:
         save_arrays(out, {f"W{n}": points for n, points in enumerate(found.factors, 1)})
     written = out if found.connected else None
     if as_json:

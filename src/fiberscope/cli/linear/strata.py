@@ -53,8 +53,10 @@ def strata(
             raise InputError("--list goes with neither --plot nor --components; leave one out")
         stream(sizes, rank, as_json)
         return
-    found = _maximal(sizes, rank, most) if only_components else _all(sizes, rank, most)
-    barcodes, covers = found
+    if only_components:
+        barcodes, covers = _maximal(sizes, rank, most), []
+    else:
+        barcodes, covers = _all(sizes, rank, most, drawn=plot is not None)
     note(f"{len(barcodes):,} strata")
     result = fiber_json(sizes, rank, barcodes, covers, whole=not only_components)
     if plot is not None:
@@ -65,7 +67,9 @@ def strata(
         show(result, barcodes)
 
 
-def _all(widths: list[int], rank: int, most: int) -> tuple[list[Barcode], list[tuple[int, int]]]:
+def _all(
+    widths: list[int], rank: int, most: int, *, drawn: bool = False
+) -> tuple[list[Barcode], list[tuple[int, int]]]:
     """Every stratum, and the covers as pairs of their numbers."""
     from fiberscope.linear.counting import count_strata
     from fiberscope.linear.enumeration import barcodes
@@ -77,6 +81,10 @@ def _all(widths: list[int], rank: int, most: int) -> tuple[list[Barcode], list[t
             f"widths {' '.join(map(str, widths))}, rank {rank}: {count} strata, more than --max {most}; raise it, or "
             "take --components, or --list, which streams them"
         )
+    if drawn:
+        from fiberscope.scene.hasse import check_drawable
+
+        check_drawable(count)
     found = list(barcodes(widths, rank))
     place = {barcode.bars: number for number, barcode in enumerate(found)}
     pairs = [
@@ -85,7 +93,8 @@ def _all(widths: list[int], rank: int, most: int) -> tuple[list[Barcode], list[t
     return found, pairs
 
 
-def _maximal(widths: list[int], rank: int, most: int) -> tuple[list[Barcode], list[tuple[int, int]]]:
+def _maximal(widths: list[int], rank: int, most: int) -> list[Barcode]:
+    """The maximal strata."""
     from fiberscope.linear.components import components, count_components
 
     count = count_components(widths, rank)
@@ -93,7 +102,7 @@ def _maximal(widths: list[int], rank: int, most: int) -> tuple[list[Barcode], li
         raise InputError(
             f"widths {' '.join(map(str, widths))}, rank {rank}: {count} components, more than --max {most}; raise it"
         )
-    return list(components(widths, rank)), []
+    return list(components(widths, rank))
 
 
 def fiber_json(
