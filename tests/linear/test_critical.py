@@ -156,10 +156,14 @@ def check(verdict: CriticalPoint, factors: Sequence[np.ndarray], target: np.ndar
 
 
 def small_barcode(rng: np.random.Generator, most: int = 5) -> Barcode:
+    """Widths up to 4, up to five layers; mostly with room for a gradient that no layer sees."""
+    must = rng.random() < 0.9
     while True:
-        length = int(rng.integers(1, 5))
+        length = int(rng.integers(2 if must else 1, 6))
         barcode = random_barcode(rng, length, int(rng.integers(1, most + 1)), int(rng.integers(0, 3)))
-        if max(barcode.widths) <= 4:
+        bars = [(i, k) for i, k, _ in barcode.bars if (i, k) != (0, length)]
+        unseen = any(k + 1 < other_i for i, k in bars for other_i, other_k in bars if i == 0 and other_k == length)
+        if max(barcode.widths) <= 4 and (unseen or not must):
             return barcode
 
 
@@ -167,20 +171,20 @@ def small_barcode(rng: np.random.Generator, most: int = 5) -> Barcode:
 def test_random_critical_points_in_floats(block: int):
     rng = np.random.default_rng(100 + block)
     seen = []
-    for _ in range(25):
+    for _ in range(12):
         factors, target = planted(small_barcode(rng), rng, False, rng.choice([0.3, 1.0]), float(rng.choice([0.1, 1.0])))
         verdict = critical(factors, target)
         if verdict.saddle is None:
             assert verdict.undecided
         else:
             seen.append(check(verdict, factors, target))
-    assert len(seen) >= 20
+    assert len(seen) >= 10
 
 
 @pytest.mark.parametrize("block", range(8))
 def test_random_critical_points_exactly(block: int):
     rng = np.random.default_rng(200 + block)
-    for _ in range(12):
+    for _ in range(8):
         factors, target = planted(small_barcode(rng, 4), rng, True, rng.choice([0.3, 1.0]), 1)
         verdict = critical(factors, target, exact=True)
         assert verdict.exact and verdict.gradient_norm == 0.0 and verdict.backward_error == 0.0
@@ -190,7 +194,7 @@ def test_random_critical_points_exactly(block: int):
 @pytest.mark.parametrize("block", range(8))
 def test_repeated_singular_values_exactly(block: int):
     rng = np.random.default_rng(300 + block)
-    for _ in range(15):
+    for _ in range(10):
         factors, target = aligned(small_barcode(rng), rng, (1, 2) if block % 2 else (1, 1, 3))
         check(critical(factors, target, exact=True), factors, target)
 
@@ -239,6 +243,10 @@ def test_no_straight_way_down():
     target = np.array([[0.0, 0.0], [0.0, 1.0]])
     found = critical(factors, target)
     assert check(found, factors, target) == "non-strict"
+    for t in (1e-5, 3e-6):  # the formula: along any straight line the loss rises at first
+        assert loss([w + t * e for w, e in zip(factors, found.escape or [], strict=True)], target) > loss(
+            factors, target
+        )
 
 
 def test_long_chains_with_gaps():
@@ -256,7 +264,12 @@ def test_long_chains_with_gaps():
         for density in (0.4, 1.0):
             for _ in range(4):
                 factors, target = planted(barcode, rng, False, density, 0.05)
-                seen += check(critical(factors, target), factors, target) == "non-strict"
+                found = critical(factors, target)
+                if check(found, factors, target) == "non-strict":
+                    seen += 1
+                    for t in (0.3, 0.1):  # straight ways down exist here, and are preferred
+                        moved = [w + t * e for w, e in zip(factors, found.escape or [], strict=True)]
+                        assert loss(moved, target) < loss(factors, target)
     assert seen >= 5
 
 
@@ -336,3 +349,30 @@ def test_singular_order(seed: int, rows: int, columns: int):
         assert compare_least_with_largest(multiple, rationals(w)) == 1
         assert compare_least_with_largest(rationals(w), multiple) == -1
         assert compare_least_with_largest(rationals(w), rationals(-w.T)) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["floats", "exact", "aligned", "aligned floats"])
+def test_long_campaign(kind: str):
+    """Thousands of critical points in random strata against their Hessians; undecided only where singular values
+    tie."""
+    rng = np.random.default_rng(11)
+    undecided = 0
+    for n in range(3000 if "floats" in kind else 1500):
+        barcode = small_barcode(rng, int(rng.integers(2, 8)))
+        density = float(rng.choice([0.2, 0.5, 1.0]))
+        if kind == "floats":
+            factors, target = planted(barcode, rng, False, density, float(rng.choice([0.02, 0.1, 1.0])))
+        elif kind == "exact":
+            factors, target = planted(barcode, rng, True, density, 1)
+        else:
+            factors, target = aligned(barcode, rng, (1, 2, 2) if n % 2 else (1, 1, 3))
+            if kind == "aligned floats":
+                factors, target = floats(factors), floats([target])[0]
+        verdict = critical(factors, target, exact=kind in ("exact", "aligned"))
+        if verdict.saddle is None and verdict.critical:
+            undecided += 1
+            assert kind == "aligned floats" and "agree up to" in str(verdict.undecided)
+        else:
+            check(verdict, factors, target)
+    assert undecided < 100

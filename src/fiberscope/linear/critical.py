@@ -104,10 +104,11 @@ def critical(factors: Sequence[Any], target: Any, tol: float | None = None, exac
     here = decompose(factors, tol=tol)
     verdict = _inas_floats(here, goal, CRITICAL_TOLERANCE if tol is None else tol)
     if verdict.undecided and sum(w.size for w in checked) <= MAX_EXACT_CRITICAL:
-        rational = decompose(checked, exact=True)
-        exactly = _exactly(rational, checked_factors([goal], exact=True)[0])
-        if exactly.critical and rational.barcode == here.barcode:
-            return exactly
+        rational = SquareLoss(checked_factors(checked, exact=True), checked_factors([goal], exact=True)[0])
+        if not any(g.any() for g in rational.gradient):
+            there = decompose(rational.factors, exact=True)
+            if there.barcode == here.barcode:
+                return _exactly(there, rational.target)
     return verdict
 
 

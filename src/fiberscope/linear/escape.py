@@ -76,28 +76,32 @@ def higher_order_escape(flow: Flow, loss: SquareLoss) -> list[np.ndarray] | None
     inner = jumps[1:-1]
     norms = [float(np.linalg.norm(w)) for w in loss.factors]
     unit = max(*norms, float(np.linalg.norm(loss.slope)) ** (1 / len(norms)))
-    best: tuple[float, list[np.ndarray] | None] = (0.0, None)
+    candidates = []
     for outer_size in unit * _SIZES:
         for inner_size in unit * _SIZES if inner else [1.0]:
             sizes = [outer_size] + [inner_size] * len(inner) + [outer_size] * (len(jumps) > 1)
-            change = _assemble(loss.factors, jumps, [-math.copysign(sizes[0], seen), *sizes[1:]])
-            gain = float(loss.decrease(change))
-            if gain > best[0]:
-                best = gain, change
-    return best[1]
+            candidates.append(_assemble(loss.factors, jumps, [-math.copysign(sizes[0], seen), *sizes[1:]]))
+    return _lowest(loss, candidates)
 
 
 def step_down(loss: SquareLoss, direction: Sequence[np.ndarray], unit: float) -> list[np.ndarray] | None:
     """``t V`` with the power of four ``t`` (times ``unit``) and the sign that lower the loss most; None if none
     does."""
-    best: tuple[float, list[np.ndarray] | None] = (0.0, None)
-    for t in unit * _SIZES:
-        for sign in (1.0, -1.0):
-            change = [sign * t * v for v in direction]
-            gain = float(loss.decrease(change))
-            if gain > best[0]:
-                best = gain, change
-    return best[1]
+    return _lowest(loss, [[sign * t * v for v in direction] for t in unit * _SIZES for sign in (1.0, -1.0)])
+
+
+def _lowest(loss: SquareLoss, candidates: Sequence[list[np.ndarray]]) -> list[np.ndarray] | None:
+    """The change that lowers the loss most; one whose every smaller multiple tried lowers it too goes before the
+    others."""
+    best, choice = (False, 0.0), None
+    for change in candidates:
+        gain = float(loss.decrease(change))
+        if gain <= 0 or (best[0] and gain <= best[1]):
+            continue
+        straight = all(float(loss.decrease([s * v for v in change])) > 0 for s in (0.5, 0.1, 0.01))
+        if (straight, gain) > best:
+            best, choice = (straight, gain), change
+    return choice
 
 
 def _assemble(factors: Sequence[np.ndarray], jumps: Sequence[Jump], sizes: Sequence[float]) -> list[np.ndarray]:
