@@ -74,16 +74,23 @@ def ranks_by_brute_force(factors: list[np.ndarray]) -> dict[tuple[int, int], int
     return out
 
 
-def ranks_by_singular_values(factors: list[np.ndarray], relative: float) -> dict[tuple[int, int], int]:
-    """What is usually done: the singular values of every product, those above `relative` times the largest counted."""
+def ranks_by_singular_values(
+    factors: list[np.ndarray], relative: float, *, one_scale: bool = False
+) -> dict[tuple[int, int], int]:
+    """The rival: the singular values of every product above `relative` times the largest.
+
+    With `one_scale` the rival at its best: a product of m factors is measured by (largest norm of a factor)^m, so that
+    noise alone is not of full rank.
+    """
+    norm = float(max(np.linalg.norm(w, 2) for w in factors))
     widths = (factors[0].shape[1], *(w.shape[0] for w in factors))
     out = {(j, j): d for j, d in enumerate(widths)}
     for i in range(len(factors)):
-        product = np.eye(widths[i])
+        product, size = np.eye(widths[i]), 1.0
         for k in range(i + 1, len(widths)):
-            product = factors[k - 1] @ product
+            product, size = factors[k - 1] @ product, size * norm
             values = np.linalg.svd(product, compute_uv=False)
-            out[k, i] = int((values > relative * values[0]).sum())
+            out[k, i] = int((values > relative * (size if one_scale else values[0])).sum())
     return out
 
 

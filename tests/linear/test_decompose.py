@@ -160,3 +160,13 @@ def test_deep_chains_of_many_births():
     found = decompose(planted(barcode, rng))
     assert found.barcode == barcode
     assert found.residual < 1e-12
+
+
+def test_numbers_at_the_ends_of_float64():
+    tiny = 5e-324
+    found = decompose([[[1.7e308, tiny], [0.0, tiny]], [[1.0, 1.0]]])
+    assert found.barcode.bars == ((0, 0, 1), (0, 1, 1), (1, 1, 1), (2, 2, 1))  # beside 1e308, 1 is nothing
+    assert json.dumps(found.to_json(), allow_nan=False)
+    assert decompose([[[tiny]], [[tiny]]]).rank == 1
+    assert decompose([[[tiny]], [[1.0]]]).rank == 0
+    assert decompose([[[tiny]], [[1.0]]], exact=True).rank == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -173,7 +174,7 @@ def decompose(factors: Sequence[Any], *, tol: float | None = None, exact: bool =
         cut=cut * unit,
         backward_error=float(np.linalg.norm([step.dropped_norm for step in stairs.steps])) * unit,
         smallest_kept=kept * unit if kept < np.inf else None,
-        gap=kept / dropped if dropped > 0 and kept < np.inf else None,
+        gap=min(kept / dropped, sys.float_info.max) if dropped > 0 and kept < np.inf else None,
         _stairs=stairs,
         _exponent=exponent,
     )
@@ -182,5 +183,5 @@ def decompose(factors: Sequence[Any], *, tol: float | None = None, exact: bool =
 def _exponent(factors: Sequence[np.ndarray]) -> int:
     """0, or the power of two to divide by so that squares of entries neither overflow nor all vanish."""
     largest = max(float(np.abs(w).max()) for w in factors)
-    power = int(np.frexp(largest)[1])
+    power = int(np.frexp(largest)[1]) - 1
     return power if largest > 0 and abs(power) > 300 else 0
