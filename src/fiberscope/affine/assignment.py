@@ -10,6 +10,7 @@ import numpy as np
 from fiberscope.affine.dag import DagNetwork
 from fiberscope.affine.dense import Dense
 from fiberscope.affine.group import bundles
+from fiberscope.numerics.tolerance import EVALUATION_NOISE
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +101,11 @@ class Block:
 
 
 def squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Squared distances [i, j] between rows, by differences (no cancellation) in slices of bounded size."""
-    out = np.empty((len(left), len(right)))
-    step = max(1, 4_000_000 // max(1, right.size))
-    for i in range(0, len(left), step):
-        out[i : i + step] = ((left[i : i + step, None, :] - right[None, :, :]) ** 2).sum(axis=2)
-    return out
+    """Squared distances [i, j] between rows: by differences, or for many rows by inner products, which cancel."""
+    if len(left) * right.size <= 4_000_000:
+        return ((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=2)
+    sizes = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)[None, :]
+    return np.maximum(sizes - 2.0 * (left @ right.T), 0.0)
 
 
 def blocks_of(net: DagNetwork) -> list[Block]:
@@ -153,7 +153,8 @@ def lower_bound(a: Dense, b: Dense, blocks: list[Block]) -> float:
             if other != k and len(rows) and len(columns):
                 left, right = a.weight[np.ix_(rows, columns)], b.weight[np.ix_(rows, columns)]
                 spectral += _spectral(left, right)
-    return max(0.0, max(split, exactly + spectral) * (1.0 - 1e-12))
+    size = sum(float((net.weight**2).sum() + (net.bias**2).sum()) for net in (a, b))
+    return max(0.0, max(split, exactly + spectral) - EVALUATION_NOISE * size)
 
 
 def _cheapest(block: Block, cost: np.ndarray) -> float:

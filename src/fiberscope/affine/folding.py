@@ -28,6 +28,9 @@ from fiberscope.affine.scalar import Exact, nearest, over, plus, text, times
 from fiberscope.affine.unit_law import UnitLaw
 
 
+_ZERO = Combination()
+
+
 class Noisy(NamedTuple):
     """An exact number that stands for any number within ``noise`` of it (0: for itself only)."""
 
@@ -72,6 +75,7 @@ class Table:
     def __init__(self, n_inputs: int, slack: float = 0.0) -> None:
         self.slack = slack
         self.rounded = False  # whether two names were taken as equal only up to rounding
+        self.computed = False  # whether some number needed arithmetic that floating point might have rounded
         self.entries = [
             Entry("input", (), (), Combination(float(i)), 0.0, f"{i:08d}") for i in range(n_inputs)
         ]  # a digest of digits sorts before those of units, which start with a letter
@@ -94,13 +98,15 @@ class Table:
         inverse = over(1.0, divisor)
         shrink = abs(nearest(inverse))
         rough = self.slack if shrink != 1.0 else 0.0
-        weights: list[tuple[int, Exact]] = []
-        noises: list[float] = []
-        for i in order:
-            value, noise = form.weights[i]
-            value = times(value, inverse)
-            weights.append((i, value))
-            noises.append(noise * shrink + rough * abs(nearest(value)))
+        self.computed = self.computed or shrink != 1.0
+        if divisor == 1.0:
+            weights = [(i, form.weights[i].value) for i in order]
+        else:
+            weights = [(i, times(form.weights[i].value, inverse)) for i in order]
+        noises = [0.0] * len(order)
+        if self.slack:
+            sizes = (abs(nearest(w)) for _, w in weights)
+            noises = [form.weights[i].noise * shrink + rough * size for i, size in zip(order, sizes, strict=True)]
         bias = form.bias.times(inverse)
         noise = form.noise * shrink + rough * abs(bias.nearest() if rough else 0.0)
         name = (law.core_name, tuple(weights), bias)
@@ -168,7 +174,7 @@ def fold(net: DagNetwork, table: Table | None = None) -> Folded:
     ([0, 1, 1], {})
     """
     table = table or Table(net.n_inputs)
-    values = [Value(i, 1.0, Combination()) for i in range(net.n_inputs)]
+    values = [Value(i, 1.0, _ZERO) for i in range(net.n_inputs)]
     rows: list[Form] = []
     for unit in net.units:
         form = substitute(unit.row, values, table)
@@ -189,17 +195,22 @@ def substitute(row: Row, values: list[Value], table: Table) -> Form:
         if w == 0:
             continue
         entry, factor, shift, shift_noise = values[p]
+        if entry is not None and factor == 1.0 and shift is _ZERO and entry not in weights:
+            weights[entry] = Noisy(w)
+            continue
         if not shift.is_zero:
             part = shift.times(w)
             bias = bias + part
+            computed = True
             if slack:
-                computed = True
                 largest = max(largest, abs(part.nearest()))
                 noise += abs(nearest(w)) * shift_noise
         if entry is None:
             continue
+        table.computed = table.computed or entry in weights
         add_weight(weights, entry, times(w, factor), slack, factor)
-    if computed:
+    table.computed = table.computed or computed
+    if computed and slack:
         noise += slack * largest
         if not bias.is_zero and abs(bias.nearest()) <= noise:
             bias, table.rounded = Combination(), True
@@ -226,6 +237,9 @@ def _named(law: UnitLaw, form: Form, table: Table) -> Value:
         if not table.slack:
             return Value(None, 0.0, shift)
         return Value(None, 0.0, shift, form.noise * 4.0 + table.slack * abs(shift.nearest()))
+    if law.beta == 1.0 and law.gamma == 0.0:
+        entry, factor = table.intern(law, form)
+        return Value(entry, times(law.lam, factor), _ZERO if law.mu == 0.0 else Combination(law.mu))
     beta = abs(nearest(law.beta))
     core = Form(
         {i: Noisy(times(w, law.beta), n * beta) for i, (w, n) in form.weights.items()},

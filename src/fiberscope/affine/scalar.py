@@ -62,10 +62,10 @@ def times(a: Exact, b: Exact) -> Exact:
     1.5
     """
     if isinstance(a, float) and isinstance(b, float):
-        if a == 1.0:
-            return b
-        if b == 1.0:
-            return a
+        if a == 1.0 or b == 1.0:
+            return b if a == 1.0 else a
+        if a == -1.0 or b == -1.0:
+            return 0.0 - (b if a == -1.0 else a)
         product = a * b
         plain = abs(math.frexp(a)[0]) == 0.5 or abs(math.frexp(b)[0]) == 0.5
         if plain and 1e-290 < abs(product) < 1e290:
@@ -81,7 +81,9 @@ def over(a: Exact, b: Exact) -> Exact:
     >>> over(1.0, 4.0), str(over(1.0, 3.0))
     (0.25, '1/3')
     """
-    return a if b == 1.0 and isinstance(b, float) else exact(_ratio(a) / _ratio(b))
+    if isinstance(b, float) and b in (1.0, -1.0):
+        return times(a, b)
+    return exact(_ratio(a) / _ratio(b))
 
 
 def text(value: Exact) -> str:

@@ -76,8 +76,9 @@ def reduce_network(net: DagNetwork, *, ulp: float = DEFAULT_ULP) -> Reduction:
     >>> found.units_after, [step.kind for step in found.steps], found.network.outputs[0].weights
     (1, ['merge', 'constant'], (-2.0,))
     """
-    best = _written(net, fold(net))
-    if ulp > 0:
+    table = Table(net.n_inputs)
+    best = _written(net, fold(net, table))
+    if ulp > 0 and table.computed:
         rough = _written(net, fold(net, Table(net.n_inputs, slack=ulp * eps(net.precision))))
         if rough.units_after < best.units_after:
             return replace(rough, strength="rounding")
@@ -105,9 +106,10 @@ def _written(net: DagNetwork, folded: Folded) -> Reduction:
                 weights[i] = w
                 continue
             value = folded.values[n_in + first[i]]
-            c = over(w, value.factor)
+            c = w if value.factor == 1.0 else over(w, value.factor)
             weights[node[i]] = c
-            bias = bias + value.shift.times(times(-1.0, c))
+            if not value.shift.is_zero:
+                bias = bias + value.shift.times(times(-1.0, c))
         exactly = exactly and not bias.symbols
         return Row.of(weights, _rational(bias))
 
