@@ -145,7 +145,7 @@ def test_different_fibers_are_refused():
     with pytest.raises(InputError, match="products of the two points differ"):
         path(a, [a[0], (1 + 1e-7) * a[1]], 10)
     assert path(a, [a[0], (1 + 1e-15) * a[1]], 10).connected
-    with pytest.raises(InputError, match="widths"):
+    with pytest.raises(InputError, match="shapes"):
         path(a, random_point(least_barcode((3, 5, 3), 2), seed=0), 10)
     for steps in (1, 0, -3, True, 2.5):
         with pytest.raises(InputError, match="steps"):
@@ -187,3 +187,27 @@ def test_group_path(size: int, seed: int, kind: str):
         assert np.abs(back - np.eye(size)).max() < 1e-13 * np.linalg.cond(g)
     close = curve.apply(0.5, np.eye(size)) - curve.apply(0.5 + 1e-6, np.eye(size))
     assert np.abs(close).max() < 1e-4 * max(1, np.abs(g).max())
+
+
+def test_layers_of_different_units():
+    """Scaling layers by factors with product 1 stays in the fiber, however unequal: ranks and signs do not change."""
+    rng = np.random.default_rng(4)
+    for seed in range(20):
+        _, rank, w, (a, b) = random_pair(rng, 3, 4, seed % 2 == 0)
+        c = [1e9, 1e-5, 1e-4]
+        one, two = path(a, b, 12), path([s * v for s, v in zip(c, a, strict=True)], b, 12)
+        assert one.rank == two.rank == rank and one.obstruction == two.obstruction
+        if two.connected:
+            drift = max(np.linalg.norm(mu([f[n] for f in two.factors]) - w) for n in range(12))
+            assert drift <= 1e-13 * max(np.prod([np.linalg.norm(v) for v in p]) for p in (a, b))
+    assert path([[[1e8]], [[1e-8]]], [[[-1e8]], [[-1e-8]]], 5).obstruction == (1,)
+
+
+def test_float32_points():
+    """Equal products up to the rounding of the stored type."""
+    rng = np.random.default_rng(4)
+    _, _, _, (a, b) = random_pair(rng, 3, 4)
+    small = [[v.astype(np.float32) for v in p] for p in (a, b)]
+    found = path(small[0], small[1], 12)
+    assert found.connected and found.max_product_drift < 1e-5
+    assert all((f[0] == v).all() for f, v in zip(found.factors, small[0], strict=True))

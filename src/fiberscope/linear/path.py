@@ -19,12 +19,12 @@ import numpy as np
 from fiberscope.errors import InputError
 from fiberscope.linear.base_change import connecting_matrix, group_path
 from fiberscope.linear.decomposition import decompose
+from fiberscope.linear.factors import checked_factors, storage_eps
 from fiberscope.linear.minimal_point import MinimalPoint, minimal_point
 from fiberscope.linear.products import distance, frobenius, product, product_of_norms
-from fiberscope.numerics.tolerance import PRODUCTS_AGREE
+from fiberscope.numerics.tolerance import LINEAR_RANK_TOLERANCE, PRODUCTS_AGREE, STORED_RANK_EPS
 
 Point = tuple[np.ndarray, ...]
-_EPS = 2.0**-52
 _SAMPLES = 33
 
 
@@ -68,7 +68,8 @@ class FiberPath:
 def path(a: Sequence[Any], b: Sequence[Any], steps: int = 100, *, tol: float | None = None) -> FiberPath:
     """Join two points of one fiber by ``steps`` points, or say which signs forbid it.
 
-    The largest distance of neighbours goes to 0 like 1/steps. ``tol`` is the rank tolerance of `decompose`. Errors:
+    The largest distance of neighbours goes to 0 like 1/steps. ``tol`` (default 1e-12) is what counts
+    as zero when ranks are taken, relative to the norm of each layer. Errors:
     `InputError` for different shapes, for products that differ by more than 1e-9 of their size (plus rounding), for
     fewer than 2 points, and where the answer hangs on a rank that float64 cannot tell.
 
@@ -80,13 +81,18 @@ def path(a: Sequence[Any], b: Sequence[Any], steps: int = 100, *, tol: float | N
     """
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 2:
         raise InputError(f"steps = {steps}: expected a whole number of points, at least 2 (both ends)")
-    one, two = decompose(a, tol=tol), decompose(b, tol=tol)
-    start, end = one.factors, two.factors
+    start, end = checked_factors(a), checked_factors(b)
     if [w.shape for w in start] != [w.shape for w in end]:
-        raise InputError(f"path: the widths are {one.widths} and {two.widths}; expected the same for both points")
-    w, difference = _common_product(start, end)
+        shapes = [" ".join("x".join(map(str, w.shape)) for w in point) for point in (start, end)]
+        raise InputError(f"path: the factors are {shapes[0]} and {shapes[1]}; expected the same shapes for both points")
+    eps = max(storage_eps(a), storage_eps(b))
+    tol = max(LINEAR_RANK_TOLERANCE, STORED_RANK_EPS * eps) if tol is None else tol
+    one, two = decompose(_normalised(start), tol=tol), decompose(_normalised(end), tol=tol)
+    rounding = max(_rounding(start, eps), _rounding(end, eps))
+    w, difference = _common_product(start, end, rounding)
     left, sizes, right = np.linalg.svd(w, full_matrices=False)
-    noise = difference + max(_uncertainty(d.factors, d.backward_error) for d in (one, two))
+    dropped = max(d.backward_error * _spectral(p) for d, p in ((one, start), (two, end))) * math.sqrt(len(start))
+    noise = difference + rounding + dropped
     rank = int((sizes > noise).sum())
     _check_rank(rank, one.widths, (one.rank, two.rank))
     gap = _gap(sizes, rank, noise)
@@ -119,26 +125,33 @@ def path(a: Sequence[Any], b: Sequence[Any], steps: int = 100, *, tol: float | N
     )
 
 
-def _common_product(a: Point, b: Point) -> tuple[np.ndarray, float]:
+def _common_product(a: Point, b: Point, rounding: float) -> tuple[np.ndarray, float]:
     """``mu(a)`` and the largest singular value of ``mu(a) - mu(b)``; `InputError` if they differ."""
     w, other = product(a), product(b)
     difference = float(np.linalg.norm(w - other))
     size = max(frobenius(w), frobenius(other))
-    if difference > PRODUCTS_AGREE * size + max(_uncertainty(a, 0.0), _uncertainty(b, 0.0)):
+    if not difference <= PRODUCTS_AGREE * size + rounding:
         relative = difference / size if size else math.inf
         raise InputError(f"path: the products of the two points differ by {relative:.2g} of their size; expected none")
     return w, float(np.linalg.norm(w - other, 2))
 
 
-def _uncertainty(factors: Point, moved: float) -> float:
-    """How far the product may be off: rounding, and a change of the factors by ``moved`` (to first order).
+def _normalised(point: Point) -> Point:
+    """Every layer at spectral norm 1: one scale for all, whatever the units of the layers; ranks do not change."""
+    norms = [float(np.linalg.norm(w, 2)) for w in point]
+    return tuple(w / n if n > 0 else w for w, n in zip(point, norms, strict=True))
 
-    ``8 L d eps prod |W_l|_2  +  moved * max_j prod_{l != j} |W_l|_2 * sqrt(L)``.
-    """
-    norms = [float(np.linalg.norm(w, 2)) for w in factors]
-    others = max(math.prod(norms[:j] + norms[j + 1 :]) for j in range(len(norms)))
-    widest = max(max(w.shape) for w in factors)
-    return 8 * len(norms) * widest * _EPS * math.prod(norms) + moved * others * math.sqrt(len(norms))
+
+def _spectral(point: Point) -> float:
+    """``prod_l |W_l|_2``."""
+    return math.prod(float(np.linalg.norm(w, 2)) for w in point)
+
+
+def _rounding(point: Point, eps: float) -> float:
+    """What rounding of the stored weights and of their product may add to the product: ``4 L sqrt(d) eps prod
+    |W_l|_2``."""
+    widest = max(max(w.shape) for w in point)
+    return 4 * len(point) * math.sqrt(widest) * eps * _spectral(point)
 
 
 def _check_rank(rank: int, widths: tuple[int, ...], seen: tuple[int, int]) -> None:
