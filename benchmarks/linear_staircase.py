@@ -3,8 +3,9 @@
     python benchmarks/linear_staircase.py [--widths 128 512 1024] [--layers 8] [--rounds 3]
 
 Peer (a) is what is usually done: form all L (L + 1) / 2 products, count the singular values above 1e-10 times the
-largest (ranks only; (a') has the singular vectors too, which a basis of every subspace needs). Peer (b) is the unavoidable: one QR (both factors) of every matrix. Goals: at least 5 times faster than (a),
-within 3 times of (b), more ranks right than (a).
+largest (ranks only; (a') has the singular vectors too, which a basis of every subspace needs). Peer (b) is the
+unavoidable: one QR (both factors) of every matrix. Goals: at least 5 times faster than (a), within 3 times of (b),
+more ranks right than (a).
 """
 
 from __future__ import annotations

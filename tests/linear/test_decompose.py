@@ -170,3 +170,16 @@ def test_numbers_at_the_ends_of_float64():
     assert decompose([[[tiny]], [[tiny]]]).rank == 1
     assert decompose([[[tiny]], [[1.0]]]).rank == 0
     assert decompose([[[tiny]], [[1.0]]], exact=True).rank == 1
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_deep_chains_whose_vectors_leave_float64_have_a_barcode_and_no_flow(size):
+    rng = np.random.default_rng(7)
+    rotations = [np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(120)]
+    for deficient in (False, True):
+        shape = np.diag([1.0, 1.0, 0.0]) if deficient else np.eye(3)
+        found = decompose([size * q @ shape for q in rotations])
+        assert found.barcode.widths == (3,) * 121
+        with pytest.raises(WeightError, match="does not fit float64"):
+            _ = found.flow
+    assert decompose(rotations).residual < 1e-13

@@ -29,8 +29,9 @@ _SHRUNK = 4.0  # vectors that lose more than this of their length are corrected 
 def flow_of(stairs: Staircase) -> Flow:
     """The flow basis of the matrices ``stairs.nearest``; bars in order of birth, longer ones first."""
     bars, numbers = bars_from_pivots(stairs.first_width, [(s.pivots, len(s.births)) for s in stairs.steps])
-    bases = _bases(stairs)
-    scales = _scales(bases, numbers, len(bars))
+    with np.errstate(over="ignore", invalid="ignore"):  # `_scales` refuses what does not fit
+        bases = _bases(stairs)
+        scales = _scales(bases, numbers, len(bars))
     columns = []
     for j, number in enumerate(numbers):
         bases[j] *= scales[number]
