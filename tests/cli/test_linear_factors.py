@@ -48,6 +48,15 @@ def test_inspect_names_the_planted_stratum(tmp_path: Path, run: Run):
     assert result["singular"] is True
 
 
+def test_half_and_single_precision_keep_their_ranks(tmp_path: Path, run: Run):
+    """Rounding to the stored type perturbs zeros; the tolerance follows the type in the file."""
+    for kind, digits in ((np.float32, 1e-6), (np.float16, 1e-2)):
+        file = write(tmp_path / "f.npz", [w.astype(kind) for w in read(point(tmp_path / "p.npz"))])
+        result = run("linear", "inspect", file, "--json").json
+        assert result["barcode"] == EXAMPLE.to_json()
+        assert 0 < result["backward_error"] < 10 * digits
+
+
 def test_inspect_exactly(tmp_path: Path, run: Run):
     """Integers in, exact ranks out; a float that is nearly singular is not singular."""
     integers = write(tmp_path / "i.npz", [np.array([[1, 2], [2, 4], [0, 0]]), np.array([[1, 0, 5]])])
@@ -267,7 +276,7 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "other product": (lambda f: ["path", point(f / "a.npz"), point(f / "b.npz", seed=1)], "products"),
     "other shapes": (
         lambda f: ["path", point(f / "a.npz"), point(f / "b.npz", least_barcode((5, 3, 6, 4), 2))],
-        "widths",
+        "expected the same",
     ),
     "one step": (lambda f: ["path", point(f / "a.npz"), point(f / "b.npz"), "--steps", 1], "steps"),
     "no target": (lambda f: ["critical", point(f / "a.npz")], "--target"),

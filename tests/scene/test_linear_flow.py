@@ -14,9 +14,10 @@ from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.order import BarMove, up_moves
 from fiberscope.scene.bar_kinds import KINDS, kind
 from fiberscope.scene.drawing import Group, Path, Rect, Text, shapes
-from fiberscope.scene.flow import BOX, GAP, LEAST, FlowPicture, flow_picture
+from fiberscope.scene.flow import GAP, LEAST, FlowPicture, flow_picture
 from fiberscope.scene.flow_body import STUB, body
 from fiberscope.scene.flow_drawing import flow_drawing
+from fiberscope.scene.paint import width_of
 
 EXAMPLE = Barcode.from_bars(
     3, {(0, 3): 2, (0, 1): 1, (0, 0): 2, (1, 2): 1, (2, 3): 1, (2, 2): 2, (3, 3): 1}
@@ -40,14 +41,14 @@ def test_heights_are_dimensions(barcode: Barcode):
     assert all(box.height == max(LEAST, picture.unit * box.count) for box in picture.boxes)
 
 
-@given(barcodes(), st.booleans(), st.booleans())
+@given(barcodes(longest=11), st.booleans(), st.booleans())
 def test_nothing_overlaps(barcode: Barcode, dual: bool, right_to_left: bool):
     """Boxes in a column keep their gap; the tapers of two columns do not reach each other."""
     picture = flow_picture(barcode, dual=dual, right_to_left=right_to_left)
-    rectangles = [(b.x, b.y, b.x + BOX, b.y + b.height + GAP - 1e-9) for b in picture.boxes]
+    rectangles = [(b.x, b.y, b.x + picture.box, b.y + b.height + GAP - 1e-9) for b in picture.boxes]
     assert overlapping(rectangles) == []
     ordered = sorted(picture.columns)
-    assert all(b - a - BOX > 2 * (STUB + 14) for a, b in pairwise(ordered))
+    assert all(b - a - picture.box > 2 * (STUB + 14) for a, b in pairwise(ordered))
 
 
 @given(barcodes())
@@ -113,6 +114,22 @@ def test_wide_layers_keep_their_labels():
     picture = flow_picture(Barcode.from_bars(2, {(0, 0): 783, (0, 2): 1, (1, 1): 1}))
     assert min(box.height for box in picture.boxes) == LEAST
     assert picture.height < 600
+
+
+def test_long_names_and_large_numbers_fit_their_boxes():
+    """With ten layers and more the name takes commas and the box is wider; name and number keep apart."""
+    for barcode in (barcode_of_eleven(), EXAMPLE):
+        picture = flow_picture(barcode)
+        for item in body(picture):
+            if isinstance(item, Group):
+                name, number = (part for part in item.items if isinstance(part, Text))
+                assert name.x + width_of(name.text, "on") * 0.8 < number.x - width_of(number.text, "number")
+    drawing = flow_drawing(flow_picture(barcode_of_eleven()))
+    assert "a₁₁,₁₀,₁₀" in {shape.text for shape, _ in shapes(drawing) if isinstance(shape, Text)}
+
+
+def barcode_of_eleven() -> Barcode:
+    return Barcode.from_bars(11, {(10, 11): 99, **{(j, j): 1 for j in range(10)}})
 
 
 def moved(picture: FlowPicture, move: BarMove) -> tuple[list[Rect], list[Path]]:

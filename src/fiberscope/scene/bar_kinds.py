@@ -51,11 +51,9 @@ def subspace_name(letter: str, last: int, layer: int, birth: int) -> str:
     """The name of a subspace of a flow: ``a_{kji}``; indices of two digits are set apart by commas.
 
     >>> subspace_name("a", 3, 1, 0), subspace_name("b", 12, 1, 0)
-    ('a₃₁₀', 'b(12,1,0)')
+    ('a₃₁₀', 'b₁₂,₁,₀')
     """
-    if max(last, layer, birth) < 10:
-        return letter + lowered(last) + lowered(layer) + lowered(birth)
-    return f"{letter}({last},{layer},{birth})"
+    return letter + ("" if max(last, layer, birth) < 10 else ",").join(map(lowered, (last, layer, birth)))
 
 
 def layer_name(layer: int, length: int) -> str:

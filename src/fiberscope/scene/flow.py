@@ -16,12 +16,12 @@ from itertools import pairwise
 from fiberscope.linear.barcode import Bar, Barcode
 from fiberscope.scene.bar_kinds import kind
 
-BOX = 72.0  # width of a box
+BOX = (72.0, 102.0)  # width of a box: names of ten layers and more are longer
 GAP = 6.0  # between boxes of a column
 UNIT = 30.0  # height of one dimension
 TALLEST = 430.0  # of a column's dimensions; wider layers have smaller units
 LEAST = 16.0  # height of a box, whatever its dimension: the label must fit
-STEP = 200.0  # from column to column
+BETWEEN = 128.0  # from column to column, between the boxes
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class FlowPicture:
     ends: tuple[int, ...]
     starts: tuple[int, ...]
     columns: tuple[float, ...]  # x of each layer's left side
+    box: float  # width of the boxes
     unit: float  # pixels per dimension
     dual: bool
     forward: int
@@ -87,7 +88,8 @@ def flow_picture(barcode: Barcode, *, dual: bool = False, right_to_left: bool = 
     length = barcode.length
     unit = min(UNIT, TALLEST / max(barcode.widths))
     order = sorted(barcode.bars, key=lambda bar: (bar[0], -bar[1]))
-    columns = tuple(STEP * (length - j if right_to_left else j) for j in range(length + 1))
+    width = BOX[length >= 10]
+    columns = tuple((width + BETWEEN) * (length - j if right_to_left else j) for j in range(length + 1))
     boxes: list[FlowBox] = []
     number: dict[tuple[int, int, int], int] = {}
     for j in range(length + 1):
@@ -101,4 +103,6 @@ def flow_picture(barcode: Barcode, *, dual: bool = False, right_to_left: bool = 
     ribbons = tuple((number[j, i, k], number[m, i, k]) for i, k, _ in order for j, m in pairwise(range(i, k + 1)))
     ends = tuple(number[k, i, k] for i, k, _ in order if k < length)
     starts = tuple(number[i, i, k] for i, k, _ in order if i > 0)
-    return FlowPicture(barcode, tuple(boxes), ribbons, ends, starts, columns, unit, dual, -1 if right_to_left else 1)
+    return FlowPicture(
+        barcode, tuple(boxes), ribbons, ends, starts, columns, width, unit, dual, -1 if right_to_left else 1
+    )

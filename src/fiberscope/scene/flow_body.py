@@ -5,7 +5,7 @@ from __future__ import annotations
 from fiberscope.linear.order import BarMove
 from fiberscope.scene.bar_kinds import layer_name, subspace_name
 from fiberscope.scene.drawing import Disc, Group, Item, Path, Rect, Text, band, sideways, straight
-from fiberscope.scene.flow import BOX, FlowBox, FlowPicture
+from fiberscope.scene.flow import FlowBox, FlowPicture
 
 STUB = 34.0  # length of the taper at a box's end or start
 LEAST_NOTCHED = 20.0  # height of a box from which its units are marked
@@ -34,7 +34,7 @@ def body(picture: FlowPicture, move: BarMove | None = None) -> list[Item]:
 
 def _side(picture: FlowPicture, box: FlowBox, side: int) -> float:
     """x of the side towards the output (side 1) or the input (side -1)."""
-    return box.x + (BOX if side * picture.forward > 0 else 0.0)
+    return box.x + (picture.box if side * picture.forward > 0 else 0.0)
 
 
 def _ribbon(picture: FlowPicture, a: FlowBox, b: FlowBox) -> list[Item]:
@@ -66,18 +66,16 @@ def _box(picture: FlowPicture, box: FlowBox) -> Item:
     colour = picture.kind(box)
     name = subspace_name("b" if picture.dual else "a", box.last, box.layer, box.birth)
     base = box.y + box.height / 2 + 4.3
-    items: list[Item] = [Rect(box.x, box.y, BOX, box.height, colour, "solid", 4.0)]
+    items: list[Item] = [Rect(box.x, box.y, picture.box, box.height, colour, "solid", 4.0)]
     if box.count > 1 and picture.unit >= 9 and box.height > LEAST_NOTCHED:
         for n in range(1, box.count):
             y = box.y + box.height * n / box.count
             items += [
                 straight([(box.x + 1, y), (box.x + 6, y)], "on", "notch"),
-                straight([(box.x + BOX - 6, y), (box.x + BOX - 1, y)], "on", "notch"),
+                straight([(box.x + picture.box - 6, y), (box.x + picture.box - 1, y)], "on", "notch"),
             ]
-    short = len(name) <= 4
-    items.append(Text(box.x + (9 if short else BOX / 2), base, name, "on", "start" if short else "middle", "on"))
-    if short:
-        items.append(Text(box.x + BOX - 10, base, str(box.count), "number", "end", "on"))
+    items.append(Text(box.x + 9, base, name, "on", "start", "on"))
+    items.append(Text(box.x + picture.box - 10, base, str(box.count), "number", "end", "on"))
     return Group(tuple(items), _tooltip(picture, box, name))
 
 
@@ -96,7 +94,7 @@ def _arrow(picture: FlowPicture, move: BarMove) -> list[Item]:
     ends = []
     for box, side in ((a, 1), (b, -1)):
         unit = box.height / box.count  # the topmost one moves
-        out.append(Rect(box.x - 2.5, box.y - 2.5, BOX + 5, box.height + 5, "accent", "outline", 6.0))
+        out.append(Rect(box.x - 2.5, box.y - 2.5, picture.box + 5, box.height + 5, "accent", "outline", 6.0))
         ends.append((_side(picture, box, side) + 3.0 * side * picture.forward, box.y + unit / 2))
     (x, y), (to_x, to_y) = ends
     ahead = picture.forward
@@ -104,5 +102,5 @@ def _arrow(picture: FlowPicture, move: BarMove) -> list[Item]:
     out.append(Path((x, y), (sideways((x, y), neck, 0.6),), "accent", "arrow"))
     head = [(to_x - 11.0 * ahead, to_y - 6.5), (to_x, to_y), (to_x - 11.0 * ahead, to_y + 6.5)]
     out.append(straight([*head, head[0]], "accent", "solid", closed=True))
-    out.append(Text((x + to_x) / 2, (y + to_y) / 2 - 9, "ε", "title", colour="accent"))
+    out.append(Text(x + 0.2 * (to_x - x), y - 9, "ε", "title", colour="accent"))
     return out

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fiberscope.linear.order import BarMove
-from fiberscope.scene.bar_kinds import kinds_of, layer_name, lowered, subspace_name
+from fiberscope.scene.bar_kinds import kinds_of, layer_name, lowered
 from fiberscope.scene.barcode import barcode_picture, stroke_items
 from fiberscope.scene.drawing import Disc, Drawing, Group, Item, Text, moved, straight
-from fiberscope.scene.flow import BOX, FlowPicture
+from fiberscope.scene.flow import FlowPicture
 from fiberscope.scene.flow_body import body
 from fiberscope.scene.legend import kinds_legend, legend, legend_width
 from fiberscope.scene.paint import width_of, wrapped
@@ -27,8 +27,8 @@ def flow_drawing(picture: FlowPicture, move: BarMove | None = None, title: str |
     title = title or f"{'Dual basis' if picture.dual else 'Basis'} flow of widths {widths}, rank {barcode.full}"
     entries = [*kinds_legend(kinds_of((box.bar for box in picture.boxes), length)), *_marks(picture)]
     subtitle = _subtitle(picture)
-    inner = max(max(picture.columns) + BOX, legend_width(entries), width_of(title, "title"))
-    left = MARGIN + (inner - max(picture.columns) - BOX) / 2
+    inner = max(max(picture.columns) + picture.box, legend_width(entries), width_of(title, "title"))
+    left = MARGIN + (inner - max(picture.columns) - picture.box) / 2
     items: list[Item] = [Text(MARGIN, 36.0, title, "title", "start")]
     y = 40.0
     for line in wrapped(subtitle, inner, "subtitle"):
@@ -41,7 +41,7 @@ def flow_drawing(picture: FlowPicture, move: BarMove | None = None, title: str |
     floor = y + 30.0 + picture.height
     items += [moved(item, left, floor) for item in body(picture, move)]
     for j, x in enumerate(picture.columns):
-        middle = left + x + BOX / 2
+        middle = left + x + picture.box / 2
         items.append(Text(middle, floor + 24, layer_name(j, length), "head"))
         items.append(Text(middle, floor + 41, f"dimension {barcode.widths[j]}", "small", colour="soft"))
     y = floor + 66.0
@@ -72,9 +72,7 @@ def move_words(move: BarMove) -> str:
 def _subtitle(picture: FlowPicture) -> str:
     if picture.dual:
         return "A column is a layer, a box some of its read-outs, as many as it is high. Ribbons pull them back."
-    return (
-        "A column is a layer's space, a box a part of it, as high as its dimension. Ribbons: where a matrix takes it."
-    )
+    return "A column is a layer's space; a box, a part of it, as high as its dimension; ribbons are the matrices."
 
 
 def _marks(picture: FlowPicture) -> list[tuple[tuple[Item, ...], str]]:
@@ -93,7 +91,7 @@ def _marks(picture: FlowPicture) -> list[tuple[tuple[Item, ...], str]]:
 
 def _strips(picture: FlowPicture, move: BarMove | None, left: float, y: float) -> tuple[list[Item], float]:
     """The barcode over the same columns; with a move, before and after. Returns the lower end too."""
-    columns = tuple(x + BOX / 2 for x in picture.columns)
+    columns = tuple(x + picture.box / 2 for x in picture.columns)
     rounds = [("barcode", picture.barcode, () if move is None else move.source)]
     if move:
         rounds = [("before", *rounds[0][1:]), ("after", move.apply(picture.barcode), move.target)]
@@ -126,7 +124,7 @@ def _heads(picture: FlowPicture, left: float, y: float) -> list[Item]:
     """The matrices' names and ranks, between the columns."""
     items: list[Item] = []
     for j in range(1, picture.barcode.length + 1):
-        middle = left + (picture.columns[j - 1] + picture.columns[j] + BOX) / 2
+        middle = left + (picture.columns[j - 1] + picture.columns[j] + picture.box) / 2
         name = f"W{lowered(j)}" + ("ᵀ" if picture.dual else "")
         items.append(Text(middle, y, name, "head"))
         items.append(Text(middle, y + 15, f"rank {picture.barcode.rank(j, j - 1)}", "small", colour="soft"))

@@ -29,6 +29,7 @@ RISE = (
 STEEP = 2.4  # pixels of rise per stratum on the widest level
 MORE = 12.0  # for each further dimension, up to FURTHEST
 FURTHEST = 4
+ALONE = 16.0  # between levels where there are no lines
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,13 @@ def hasse_picture(strata: Sequence[Stratum], covers: Sequence[tuple[int, int]]) 
     edges = sorted((place[upper], place[lower]) for lower, upper in covers)
     size = glyph_size([s.barcode for s in strata])
     widest = max(Counter(s.dimension for s in strata).values())
-    rise = min(max(RISE[0], STEEP * widest), RISE[1])
+    rise, more = (min(max(RISE[0], STEEP * widest), RISE[1]), MORE) if edges else (ALONE, 0.0)
     steps = [a - b for a, b in pairwise(dimensions)]
     found = layout(
         [size] * len(strata),
         edges,
         layers=[level[strata[n].dimension] for n in order],
-        rises=[*(rise + MORE * (min(step, FURTHEST) - 1) for step in steps), 0.0],
+        rises=[*(rise + more * (min(step, FURTHEST) - 1) for step in steps), 0.0],
         gap=15.0,
         lane=7.0,
     )

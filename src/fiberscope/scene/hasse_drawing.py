@@ -13,7 +13,6 @@ from fiberscope.scene.legend import kinds_legend, legend, legend_width
 from fiberscope.scene.paint import width_of
 
 MARGIN = 30.0
-AXIS = 58.0  # room for the dimensions on the left
 
 
 def hasse_drawing(picture: HassePicture, title: str | None = None) -> Drawing:
@@ -27,8 +26,9 @@ def hasse_drawing(picture: HassePicture, title: str | None = None) -> Drawing:
     barcode = picture.boxes[0].stratum.barcode
     title = title or f"Strata of widths {', '.join(map(str, barcode.widths))}, rank {barcode.full}"
     entries = _entries(picture)
-    wide = max(picture.width + AXIS, width_of(title, "title"), legend_width(entries))
-    left = MARGIN + AXIS + (wide - AXIS - picture.width) / 2
+    axis = 16.0 + max(width_of(str(dimension), "small") for dimension, _ in picture.levels)
+    wide = max(picture.width + axis, width_of(title, "title"), legend_width(entries))
+    left = MARGIN + axis + (wide - axis - picture.width) / 2
     items: list[Item] = [
         Text(MARGIN, 36.0, title, "title", "start"),
         Text(MARGIN, 58.0, _subtitle(picture), "subtitle", "start", "soft"),
@@ -36,8 +36,8 @@ def hasse_drawing(picture: HassePicture, title: str | None = None) -> Drawing:
     top = 76.0
     items.append(Text(MARGIN, top + 4.0, "dimension", "small", "start", "soft"))
     for dimension, y in picture.levels:
-        items.append(straight([(MARGIN + 34.0, top + y), (MARGIN + wide, top + y)], "line", "guide"))
-        items.append(Text(MARGIN + 26.0, top + y + 4.0, str(dimension), "small", "end", "soft"))
+        items.append(straight([(MARGIN + axis - 6.0, top + y), (MARGIN + wide, top + y)], "line", "guide"))
+        items.append(Text(MARGIN + axis - 14.0, top + y + 4.0, str(dimension), "small", "end", "soft"))
     for edge in picture.edges:
         ids = f"{picture.boxes[edge.lower].stratum.id} {picture.boxes[edge.upper].stratum.id}"
         items.append(_edge(edge, ids, left, top))
