@@ -278,6 +278,16 @@ def test_a_budget_of_nothing_gives_honest_bounds():
     assert short.to_json()["proved"] == short.proved
 
 
+def test_looking_at_some_doubled_sets_only_proves_nothing(monkeypatch):
+    """With a limit of one set per number of units, the bounds still hold the truth between them."""
+    monkeypatch.setattr("fiberscope.shallow.minimal.MOST_TASKS", 0)
+    rng = np.random.default_rng(9)
+    for _ in range(40):
+        other = small(rng, 2, 2, 5)
+        found = minimal_width(other)
+        assert found.lower <= formula(other) <= found.upper
+
+
 def test_rounding_is_said():
     net = model([[3.0], [3.0], [3.0]], [1.0, 1.0, 1.0], [[0.1, 0.2, 0.4]], [0.0])  # 0.1 + 0.2 + 0.4 is no float
     found = checked(net)

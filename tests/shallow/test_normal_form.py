@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -140,6 +142,14 @@ def test_sides_survive_rounding():
     assert frac(form.constant[0]) == max(exact, 0) and exact != 0
 
 
+def test_a_box_may_hold_fractions():
+    third = Fraction(1, 3)
+    net = model([[3.0], [3.0]], [-1.0, -2.0], [[1.0, 1.0]], [0.0])
+    form = normal_form(net, exact=True, box=([third], [2 * third]))
+    assert form.folds == 0 and form.to_json()["linear"] == [["3"]] and form.to_json()["constant"] == ["-1"]
+    assert form.to_json()["domain"] == {"lo": ["1/3"], "hi": ["2/3"]}
+
+
 def test_a_polytope_equal_to_a_box_gives_the_same_form():
     rng = np.random.default_rng(6)
     G, h = np.vstack([np.eye(2), -np.eye(2)]), np.array([1.0, 2.0, 1.0, 0.5])
@@ -212,6 +222,18 @@ def test_refuses_what_has_no_normal_form():
     good = model([[1.0]], [0.0], [[1.0]], [0.0])
     with pytest.raises(InputError, match="swap them"):
         normal_form(good, box=(1, -1))
+    with pytest.raises(InputError, match="not finite"):
+        normal_form(good, box=(0, np.inf))
+    with pytest.raises(InputError, match="LO is not a number"):
+        normal_form(good, box=("a", 1))
+    with pytest.raises(InputError, match="LO is not a number"):
+        normal_form(good, box=([None], 1))
+    with pytest.raises(InputError, match="one of them"):
+        normal_form(good, box=(0, 1), polytope=([[1.0]], [1.0]))
+    with pytest.raises(InputError, match="exact=True"):
+        normal_form(model([[5e-324]], [1.0], [[1.0]], [0.0]))
+    with pytest.raises(WeightError, match="rationals"):
+        normal_form(ShallowModel(np.array([[1]], dtype=object), good.b1, good.W2, good.b2))
     with pytest.raises(InputError, match="2 numbers"):
         normal_form(good, box=((0, 0), (1, 1)))
     with pytest.raises(InputError, match="must have interior"):

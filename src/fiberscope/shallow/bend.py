@@ -60,6 +60,8 @@ def checked_model(model: ShallowModel) -> ShallowModel:
 
     Errors: WeightError naming the array.
     """
+    from flint import fmpq
+
     for name, dimensions in (("W1", 2), ("b1", 1), ("W2", 2), ("b2", 1)):
         array = getattr(model, name)
         if not isinstance(array, np.ndarray) or array.ndim != dimensions:
@@ -68,6 +70,8 @@ def checked_model(model: ShallowModel) -> ShallowModel:
             raise WeightError(
                 f"{name}: has dtype {array.dtype}; convert it with .astype(np.float64) or to exact rationals"
             )
+        if array.dtype == object and not all(isinstance(v, fmpq) for v in array.ravel().tolist()):
+            raise WeightError(f"{name}: an object array must hold rationals (flint.fmpq) only")
         if array.dtype != object and not np.isfinite(array).all():
             raise WeightError(f"{name}: holds NaN or infinity; every weight must be finite")
     (d, n), k = model.W1.shape, model.W2.shape[0]

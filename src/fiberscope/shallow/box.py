@@ -17,7 +17,7 @@ import numpy as np
 from fiberscope.errors import InputError
 from fiberscope.numerics.exact import add, rationals
 from fiberscope.shallow.model import ShallowModel
-from fiberscope.shallow.sums import exact_product
+from fiberscope.shallow.sums import as_rational, exact_product
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +121,12 @@ class Box:
 
 
 def _edge(value: Any, inputs: int, name: str) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype != object:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"box: {name} is not a number or a sequence of numbers") from None
-        if not np.isfinite(array).all():
-            raise InputError(f"box: {name} holds a number that is not finite; leave the box out to mean all inputs")
-    array = array.reshape(-1)
-    return np.repeat(array, inputs) if np.ndim(value) == 0 else array + 0
+    try:
+        array = np.asarray(value)
+        flat = array.ravel().tolist()
+        array = np.array([as_rational(v) for v in flat]) if array.dtype == object else array.astype(np.float64).ravel()
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(f"box: {name} is not a number or a sequence of numbers") from None
+    if array.dtype != object and not np.isfinite(array).all():
+        raise InputError(f"box: {name} holds a number that is not finite; leave the box out to mean all inputs")
+    return np.repeat(array, inputs) if np.ndim(value) == 0 else array

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fiberscope.errors import InputError
 from fiberscope.numerics.exact import products_equal, rationals
 from fiberscope.numerics.tolerance import KINK_NOISE
 from fiberscope.shallow.boundaries import Boundaries, boundaries
@@ -76,10 +77,14 @@ def kinked(found: Boundaries, q: np.ndarray) -> np.ndarray:
 def float_folds(W: np.ndarray, b: np.ndarray, q: np.ndarray) -> Folds:
     """The same in float64: normals of Euclidean length 1, near boundaries merged, near-zero kinks dropped."""
     largest = np.abs(W).max(axis=1)[:, None]  # twice, so that no square leaves the range
-    length = np.linalg.norm(W / largest, axis=1) * largest[:, 0]
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(W / largest, axis=1) * largest[:, 0]
     lead = W[np.arange(len(W)), (W != 0).argmax(axis=1)]
     scale = np.where(lead < 0, -length, length)
-    normals, offsets = W / scale[:, None] + 0.0, b / scale + 0.0
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        normals, offsets = W / scale[:, None] + 0.0, b / scale + 0.0
+    if not (np.isfinite(length) & np.isfinite(offsets)).all():
+        raise InputError("normal form: a unit's weights are too large or too small for floats; use exact=True")
     found = clusters(normals, offsets)
     m, k = len(found.leader), q.shape[1]
     terms = q * length[:, None]

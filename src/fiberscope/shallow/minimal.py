@@ -32,6 +32,9 @@ from fiberscope.shallow.rational_solve import reduced
 from fiberscope.shallow.sign_equation import solve_signs
 from fiberscope.shallow.written import written
 
+MOST_TASKS = 20_000
+"""Most sets of doubled folds looked at per number of units (fewer than all are no proof, and are not taken for one)."""
+
 
 @dataclass(frozen=True, eq=False)
 class MinimalWidth:
@@ -102,6 +105,8 @@ def minimal_width(model: ShallowModel, *, box: Any = None, budget: float = 60.0)
     upper = network.units
     if upper > model.units:  # a stopped search: the given network is then the better bound, if it has no idle units
         network, upper = model, model.units
+    if form.folds + lower > upper:
+        raise AssertionError("a network with fewer units than the proved bound")
     return MinimalWidth(model.units, form.folds, form.folds + lower, upper, method, network, form)
 
 
@@ -114,6 +119,7 @@ class _Search:
         plain = Choice((), start.signs)
         self.best = min((start, plain, self.spanning(start.signs)), key=problem.cost)
         self.methods: list[str] = []
+        self.truncated = False
 
     def run(self) -> tuple[int, Choice, str]:
         """The lower bound proved for the cost, the best choice found, and the methods used."""
@@ -139,6 +145,7 @@ class _Search:
 
     def level(self, cost: int) -> Choice | bool:
         """A choice of this cost; True: proved that there is none; False: not settled."""
+        self.truncated = False
         tasks = list(self.tasks(cost))
         for share in (0.25, 1.0):  # first a short look at every task, then the rest of the time for what is left
             unsettled = []
@@ -151,15 +158,16 @@ class _Search:
                 if found is None:
                     unsettled.append((doubled, r))
             if not unsettled:
-                return True
+                return not self.truncated
             tasks = unsettled
         return False
 
     def tasks(self, cost: int) -> Iterator[tuple[tuple[int, ...], int]]:
-        """(D, r) with |D| + price r = cost, one D per span of normals."""
+        """(D, r) with |D| + price r = cost, one D per span of normals; ``truncated`` says that there are more."""
         if self.problem.bounded:
             yield (), cost
             return
+        count = 0
         for size in range(cost % 2, cost + 1, 2):
             seen = set()
             for doubled in combinations(range(self.m), size):
@@ -168,8 +176,9 @@ class _Search:
                 if len(pivots) == size and key not in seen:
                     seen.add(key)
                     yield doubled, (cost - size) // 2
-                if time.monotonic() > self.deadline:
-                    yield doubled, (cost - size) // 2  # stands for the rest; no time is left to settle it
+                count += 1
+                if count > MOST_TASKS or time.monotonic() > self.deadline:
+                    self.truncated = True
                     return
 
     def solve(self, doubled: tuple[int, ...], r: int, deadline: float) -> Choice | bool | None:

@@ -22,6 +22,7 @@ from fiberscope.errors import InputError
 from fiberscope.numerics.exact import rationals
 from fiberscope.shallow.bend import Bend
 from fiberscope.shallow.normal_form import NormalForm
+from fiberscope.shallow.polytope import Polytope
 from fiberscope.shallow.rational_solve import null_space, rank
 from fiberscope.shallow.sums import as_rational
 
@@ -44,6 +45,8 @@ class Problem:
     def __post_init__(self) -> None:
         if not self.form.exact:
             raise InputError("minimal width: needs the exact normal form; compute it with exact=True")
+        if isinstance(self.form.domain, Polytope):
+            raise InputError("minimal width: is known on all inputs and on boxes; give a box")
         if not self.bounded and self.law.mean == 0 and (self.form.linear != 0).any():
             raise InputError(
                 "minimal width: sums of |<w, x> + b| have no linear part; no network of abs units has this form"
