@@ -51,7 +51,7 @@ def test_one_function_on_a_segment_of_weights_and_no_further():
     for w, equal in ((0.25, True), (1.0, True), (1.5, False)):
         example = examples.shared_boundary(w)
         assert same_function(example.model, example.truth).equal == equal
-    third = examples.shared_boundary(1 / 3)  # the floats 1/3 and 1 - 1/3 add up to 1 - 2^-54: told apart
+    third = examples.shared_boundary(1 / 3)  # these floats add up to 1 + 2^-54: told apart
     total = sum(frac(w) for w in third.model.W1[:, 0])
     assert same_function(third.model, third.truth).equal == (total == 1)
 
