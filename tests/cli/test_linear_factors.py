@@ -221,6 +221,19 @@ def test_critical_points(tmp_path: Path, run: Run):
         assert said in run("linear", "critical", file, "--target", target).out
 
 
+def test_what_floats_cannot_tell_is_status_three(tmp_path: Path, run: Run):
+    """The product is the target up to a few 1e-9 of its size: a minimum, or the foot of one? Exactly: not critical."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
+    factors = write(tmp_path / "f.npz", [turn.T @ np.diag([1.0, 0.0]) @ turn] * 2)
+    target = bad_target(tmp_path, T=product(read(factors)) + turn.T @ np.diag([0.0, 6e-9]) @ turn)
+    done = run("linear", "critical", factors, "--target", target, "--json")
+    assert done.status == 3
+    assert (done.json["critical"], done.json["saddle"]) == (True, None)
+    assert done.json["undecided"]
+    assert "Undecided" in run("linear", "critical", factors, "--target", target).out
+    assert run("linear", "critical", factors, "--target", target, "--exact", "--json").status == 0
+
+
 Arrays = dict[str, Any]
 GOOD: Arrays = {"W1": np.ones((3, 2)), "W2": np.ones((4, 3))}
 TROUBLE: dict[str, tuple[Arrays, tuple[str, ...]]] = {

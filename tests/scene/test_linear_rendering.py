@@ -43,6 +43,11 @@ def test_svg_is_well_formed_and_complete(barcode: Barcode):
     assert said == {shape.text for shape in flat if isinstance(shape, Text)}
 
 
+def test_a_notebook_shows_the_picture():
+    drawing = barcode_drawing(EXAMPLE)
+    assert drawing._repr_svg_() == svg(drawing, standalone=True)
+
+
 def test_strings_are_escaped():
     hostile = '<script>alert("1")</script>&'
     items: tuple[Item, ...] = (Group((Text(1.0, 1.0, hostile),), hostile, 'n"><x'),)

@@ -46,7 +46,8 @@ def load_factors(path: str | Path, chain: str | None = None) -> tuple[np.ndarray
     import fiberscope.network
     from fiberscope.linear.from_network import from_network
 
-    return tuple(from_network(fiberscope.network.load(path), chain))
+    net = fiberscope.network.load(path, name=str(path))
+    return tuple(from_network(net, chain))
 
 
 def npz_factors(path: Path, max_bytes: int = MAX_BYTES) -> tuple[np.ndarray, ...]:

@@ -93,6 +93,12 @@ class Drawing:
     def __repr__(self) -> str:
         return f"Drawing({self.title!r}, {self.width:.0f} x {self.height:.0f}, {sum(1 for _ in shapes(self))} shapes)"
 
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        from fiberscope.scene.drawing_svg import svg
+
+        return svg(self, standalone=True)
+
     def to_json(self) -> dict[str, Any]:
         """The drawing in JSON's own types."""
         return asdict(self)
