@@ -190,10 +190,8 @@ class Reader:
         first = parts[0][0]
         together = all(p.form is first.form and torch.equal(p.index, first.index) for p, _ in parts)
         if together and tuple(first.index.shape) == shape and all(c.number is not None for c in constants):
-            inner = [self.spell(v) for v in arguments]
-            expression = (op, *inner)
-            if len(parts) == 1 or op not in ("add", "sub") or recognise(expression) is not None:
-                return Elementwise(first, expression)
+            expression = _as_sum((op, *(self.spell(v) for v in arguments)))
+            return Elementwise(first, expression)
         if len(parts) == 1 and len(arguments) == 2:
             return self.with_constant(op, arguments, shape)
         if op in ("add", "sub") and len(parts) == 2:
@@ -229,13 +227,17 @@ class Reader:
         return self.frame.tensor(form, shape)
 
     def sum(self, op: str, arguments: list[Any], shape: tuple[int, ...]) -> Tensor:
-        """A skip connection: the sum of two hidden tensors, whose nodes it ties where nothing mixed them before."""
+        """A skip connection: the sum or difference of two hidden tensors."""
         left, right = (self.spread(v, shape) for v in arguments)
+        return self.frame.tensor(self.added(op, left, right), shape)
+
+    def added(self, op: str, left: Form, right: Form) -> Form:
+        """The sum or difference of two forms; nodes are tied where nothing mixed them before."""
         if left.plain and right.plain:
             for row in range(left.rows):
                 nodes = [*_support(left, row), *_support(right, row)]
                 self.ties += [(nodes[0], other) for other in nodes[1:]]
-        return self.frame.tensor(left.plus(right if op == "add" else right.scaled(-np.ones(right.rows))), shape)
+        return left.plus(right if op == "add" else right.scaled(-np.ones(right.rows)))
 
     def spread(self, value: Any, shape: tuple[int, ...]) -> Form:
         """The rows of a value expanded to a shape, for one sample."""
@@ -243,24 +245,37 @@ class Reader:
         return self.frame.form(value.moved(value.index.expand(shape)))
 
     def resolve(self, value: Any) -> Tensor:
-        """Turn an elementwise expression into the units of a new block (once per tensor and expression)."""
+        """A pending elementwise expression as a tensor."""
         if isinstance(value, Tensor):
             return value
         if not isinstance(value, Elementwise):
             raise Unreadable("not a function of the input")
-        form = value.of.form
-        key = ("units", repr(value.expression))
+        return Tensor(self.units(value.of.form, value.expression), value.of.index)
+
+    def units(self, form: Form, expression: Any) -> Form:
+        """An elementwise expression of a form: the units of a new block, made once; or a sum of such expressions."""
+        if expression == "x":
+            return form
+        key = ("units", repr(expression))
         if key not in form.memory:
-            found = recognise(value.expression)
-            if found is None:
-                raise Unreadable(f"unknown elementwise function {value.expression}")
-            result = _numbers(form, found.inner)
-            if found.activation is not None:
-                self.blocks.append((found.activation, result))
-                number = len(self.net.inputs) + len(self.blocks) - 1
-                result = _numbers(Form({number: np.eye(form.rows)}, np.zeros(form.rows), plain=True), found.outer)
+            found = recognise(expression)
+            op, *parts = expression
+            if found is not None:
+                result = _numbers(form, found.inner)
+                if found.activation is not None:
+                    self.blocks.append((found.activation, result))
+                    number = len(self.net.inputs) + len(self.blocks) - 1
+                    result = _numbers(Form({number: np.eye(form.rows)}, np.zeros(form.rows), plain=True), found.outer)
+            elif op in ("add", "sub", "mul", "div") and isinstance(parts[1], (int, float)):
+                result = _numbers(self.units(form, parts[0]), [(op, float(parts[1]))])
+            elif op in ("add", "mul") and isinstance(parts[0], (int, float)):
+                result = _numbers(self.units(form, parts[1]), [(op, float(parts[0]))])
+            elif op in ("add", "sub"):
+                result = self.added(op, self.units(form, parts[0]), self.units(form, parts[1]))
+            else:
+                raise Unreadable(f"unknown elementwise function {expression}")
             form.memory[key] = result
-        return Tensor(form.memory[key], value.of.index)
+        return form.memory[key]
 
     # -- linear maps ------------------------------------------------------------------------------------------------
 
@@ -336,11 +351,21 @@ class Reader:
             self.uses[constant.stored] = self.uses.get(constant.stored, 0) + 1
 
 
+def _as_sum(expression: Any) -> Any:
+    """A difference with a number written as a sum, which is how shifts are recognised."""
+    op, *inner = expression
+    if op == "sub" and len(inner) == 2 and isinstance(inner[1], (int, float)):
+        return ("add", inner[0], -inner[1])
+    if op == "sub" and len(inner) == 2 and isinstance(inner[0], (int, float)):
+        return ("add", ("mul", inner[1], -1), inner[0])
+    return expression
+
+
 def _numbers(form: Form, steps: list[tuple[str, float]]) -> Form:
     for op, number in steps:
         numbers = np.full(form.rows, number)
-        if op == "add":
-            form = form.shifted(numbers)
+        if op in ("add", "sub"):
+            form = form.shifted(numbers if op == "add" else -numbers)
         else:
             form = form.scaled(numbers if op == "mul" else exact.simplify(1 / exact.rationals(numbers)))
     return form
