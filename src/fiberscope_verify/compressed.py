@@ -138,6 +138,8 @@ class Comparison:
 
     def bound(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Upper bounds of max over x in the boxes [lo, hi] (each [N, n]) and outputs of |a(x) - b(x)|: [N]."""
+        if not any(np.any(part) for part in self.unmatched()):
+            return np.zeros(len(lo))
         with np.errstate(all="ignore"):
             side_a, _ = local(self.a, self.status_a, lo, hi)
             side_b, reach = local(self.b, self.status_b, lo, hi)
@@ -160,6 +162,14 @@ class Comparison:
                 total = total + up((jacobians[l + 1][:, :, slip.after] @ error[:, :, None])[..., 0], terms)
             worst = up(total, 64 + 4 * len(self.slips)).max(axis=1, initial=0.0)
         return np.where(np.isfinite(worst), worst, np.inf)
+
+    def unmatched(self) -> list[np.ndarray]:
+        """Everything that is not exactly alike."""
+        out = [self.last_rows, self.last_constant]
+        for slip in self.slips:
+            out += [slip.free_rows, slip.free_constant, slip.next_rows, slip.next_constant]
+            out += [] if slip.after_rows is None else [slip.after_rows]
+        return out
 
     def jacobians(self, sides: list[np.ndarray]) -> list[np.ndarray]:
         """``out[l]`` [N, n_out, width]: bounds of |difference quotient of an output by a pre-activation| of layer l."""

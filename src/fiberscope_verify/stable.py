@@ -8,6 +8,8 @@ with every rounding error added.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from .bound import CHUNK, U, backward, lines, outward, upper_end
@@ -17,6 +19,7 @@ from .report import need
 from .trees import X
 
 FREE, ACTIVE, INACTIVE = 0, 1, -1
+MOST_EXACT = 2_000
 
 
 def slope(chain: Chain, layer: int) -> float:
@@ -44,9 +47,13 @@ def middle(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mid, np.maximum(hi - mid, mid - lo) * (1 + 4 * U) + 1e-300
 
 
-def relax(chain: Chain, depth: int, status: list[np.ndarray], mid: np.ndarray, rad: np.ndarray) -> tuple[list, list]:
-    """Lines around every unit of the first ``depth`` layers on N boxes, and bounds of their sizes (input first)."""
+def relax(
+    chain: Chain, depth: int, status: list[np.ndarray], mid: np.ndarray, rad: np.ndarray
+) -> tuple[list, list, tuple[np.ndarray, np.ndarray]]:
+    """Lines around every unit of the first ``depth`` layers on N boxes, bounds of their sizes (input first), and lower
+    and upper bounds of the last of these layers."""
     weights, relaxed, reach = floats(chain), [], [np.abs(mid) + rad]
+    ends_of_h = (mid - rad, mid + rad)
     for l in range(depth):
         w, b = weights[l]
         free = np.flatnonzero(status[l] == FREE)
@@ -63,15 +70,25 @@ def relax(chain: Chain, depth: int, status: list[np.ndarray], mid: np.ndarray, r
         tree = chain.layers[l].activation
         assert tree is not None
         lost = (lo + hi) * 0
+        below, above = -size, size.copy()
+        s = slope(chain, l)
+        below[:, free], above[:, free] = np.maximum(lo, s * lo) + lost, np.maximum(hi, s * hi) + lost
+        at_zero = status[l] == ACTIVE
+        below[:, at_zero] = 0.0
+        at_zero = status[l] == INACTIVE
+        above[:, at_zero] = 0.0
+        if s == 0.0:
+            below[:, at_zero] = 0.0
+        ends_of_h = (below, above)
         found = [v + lost for v in lines(tree, lo, hi)]
-        fixed = np.where(status[l] == ACTIVE, 1.0, slope(chain, l) if len(free) < shape[1] else 0.0)
+        fixed = np.where(status[l] == ACTIVE, 1.0, s)
         whole = [np.broadcast_to(v, shape).copy() for v in (fixed, np.zeros(shape[1]), fixed, np.zeros(shape[1]))]
         for target, value in zip(whole, found, strict=True):
             target[:, free] = value
         size[:, free] = np.maximum(np.abs(lo), np.abs(hi))
         relaxed.append(tuple(whole))
         reach.append(size)
-    return relaxed, reach
+    return relaxed, reach, ends_of_h
 
 
 def ends_of_units(
@@ -88,16 +105,55 @@ def ends_of_units(
     with np.errstate(all="ignore"):
         for start in range(0, len(lo), CHUNK):
             mid, rad = middle(lo[start : start + CHUNK], hi[start : start + CHUNK])
-            relaxed, reach = relax(chain, layer, status, mid, rad)
+            relaxed, reach, known = relax(chain, layer, status, mid, rad)
+            if layer == 0:
+                known = (lo[start : start + CHUNK], hi[start : start + CHUNK])
             rows = np.broadcast_to(np.concatenate([w, -w]), (len(mid), 2 * m, w.shape[1]))
             c = np.broadcast_to(np.concatenate([b, -b]), (len(mid), 2 * m))
             rows, c = backward(rows, c, floats(chain), relaxed, reach)
             ends = upper_end(rows, c, mid, rad)
             ends = np.where(np.isfinite(ends), ends, np.inf)
-            low.append(-ends[:, m:])
-            high.append(ends[:, :m])
+            least, most = interval(w, b, *known)
+            if layer == 0 and plain(chain, 0):
+                touching(w, b, *known, least, most)
+            low.append(np.maximum(-ends[:, m:], least))
+            high.append(np.minimum(ends[:, :m], most))
             spread.append((np.abs(rows[:, :m]) + np.abs(rows[:, m:])) * rad[:, None, :])
     return np.concatenate(low), np.concatenate(high), np.concatenate(spread)
+
+
+def plain(chain: Chain, layer: int) -> bool:
+    """Whether the weights and biases of a layer are stored numbers, so that float64 holds them exactly."""
+    return chain.layers[layer].weight.dtype != object and chain.layers[layer].bias.dtype != object
+
+
+def interval(w: np.ndarray, b: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of ``w h + b`` for h in boxes [N, n]; a sum of terms of one sign keeps that sign."""
+    up, down = np.maximum(w, 0.0).T, np.minimum(w, 0.0).T
+    unit = outward(w.shape[1])
+    out = []
+    for near, far, sign in ((lo, hi, 1.0), (hi, lo, -1.0)):
+        value = near @ up + far @ down + b
+        terms = np.abs(near) @ up - np.abs(far) @ down + np.abs(b)
+        bound = value - sign * (unit * terms + 1e-290)
+        kept = (sign * near >= 0).astype(float) @ (up > 0) + (sign * far <= 0).astype(float) @ (down < 0)
+        one_sided = (kept == (w != 0).sum(axis=1)) & (sign * b >= 0)  # no term of the other sign
+        bound = np.where(one_sided, sign * np.maximum(sign * bound, 0.0), bound)
+        out.append(np.where(np.isfinite(bound), bound, -sign * np.inf))
+    return out[0], out[1]
+
+
+def touching(w: np.ndarray, b: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
+    """Bounds of the first layer that are zero up to rounding are decided in rationals (an end of exactly 0 counts)."""
+    size = np.maximum(np.abs(lo), np.abs(hi)) @ np.abs(w).T + np.abs(b)
+    for sign, ends in ((1, least), (-1, most)):
+        near = np.argwhere((sign * ends < 0) & (np.abs(ends) <= 64 * w.shape[1] * U * size))
+        for box, unit in near[:MOST_EXACT]:
+            total = Fraction(float(b[unit]))
+            for weight, x, y in zip(w[unit].tolist(), lo[box].tolist(), hi[box].tolist(), strict=True):
+                total += Fraction(weight) * Fraction(x if (weight > 0) == (sign > 0) else y)
+            if sign * total >= 0:
+                ends[box, unit] = 0.0
 
 
 def local(

@@ -29,19 +29,21 @@ class Reduction:
     kept: tuple[np.ndarray, ...]
 
 
-def reduce_chain(chain: Chain, *, merge: bool = True) -> Reduction:
+def reduce_chain(chain: Chain, *, merge: bool = True, within: type | None = None) -> Reduction:
     """Apply all reductions until none applies; ``merge=False`` leaves duplicates alone.
+
+    ``within``: a float type that must hold every sum that a step makes, else the unit stays where it is.
 
     Steps carry no side yet: ``{"step": "remove-dead"|"fold-constant"|"merge", "layer": l, "unit": i, ...}``.
     The result is remembered on the chain.
     """
-    key = f"reduced-{merge}"
+    key = f"reduced-{merge}-{within}"
     if key not in chain.memory:
-        chain.memory[key] = _reduce(chain, merge)
+        chain.memory[key] = _reduce(chain, merge, within)
     return chain.memory[key]  # type: ignore[return-value]
 
 
-def _reduce(chain: Chain, merge: bool) -> Reduction:
+def _reduce(chain: Chain, merge: bool, within: type | None) -> Reduction:
     layers = list(chain.layers)
     steps: list[Step] = []
     kept = [np.arange(width) for width in chain.widths[1:-1]]
@@ -50,9 +52,9 @@ def _reduce(chain: Chain, merge: bool) -> Reduction:
         changed = False
         for l, name in enumerate(chain.activations):
             changed |= _drop_dead(layers, kept, steps, l)
-            changed |= _fold_constants(layers, kept, steps, l, name)
+            changed |= _fold_constants(layers, kept, steps, l, name, within)
             if merge:
-                changed |= _merge_duplicates(layers, kept, steps, l, name)
+                changed |= _merge_duplicates(layers, kept, steps, l, name, within)
     if not steps:
         return Reduction(chain, (), tuple(kept))
     return Reduction(Chain(tuple(layers), chain.activations), tuple(steps), tuple(kept))
@@ -72,7 +74,14 @@ def _drop_dead(layers: list[Affine], kept: list[np.ndarray], steps: list[Step], 
     return len(dead) > 0
 
 
-def _fold_constants(layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, name: str) -> bool:
+def _holds(within: type | None, values: np.ndarray) -> bool:
+    """Whether a float type holds these numbers exactly."""
+    return within is None or (values.dtype != object and bool(np.array_equal(values.astype(within), values)))
+
+
+def _fold_constants(
+    layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, name: str, within: type | None
+) -> bool:
     """Units that read nothing: their constant value goes into the next bias, where it is rational."""
     silent = np.flatnonzero(~_nonzero(layers[l].weight).any(axis=1))
     folded: list[int] = []
@@ -84,7 +93,10 @@ def _fold_constants(layers: list[Affine], kept: list[np.ndarray], steps: list[St
             following = layers[l + 1]
             column = rationals(following.weight[:, unit])
             moved = multiply(column, np.array([rational(at)], dtype=object))
-            layers[l + 1] = _with_bias(following, add(following.bias, moved), _nonzero(moved))
+            total = add(following.bias, moved)
+            if not _holds(within, total):
+                continue
+            layers[l + 1] = _with_bias(following, total, _nonzero(moved))
         steps.append({"step": "fold-constant", "layer": l + 1, "unit": int(unit) - len(folded)})
         folded.append(int(unit))
     if folded:
@@ -92,7 +104,9 @@ def _fold_constants(layers: list[Affine], kept: list[np.ndarray], steps: list[St
     return bool(folded)
 
 
-def _merge_duplicates(layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, name: str) -> bool:
+def _merge_duplicates(
+    layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, name: str, within: type | None
+) -> bool:
     """Units whose incoming rows agree exactly up to a scale that the activation lets through."""
     rule = law(name)
     layer = layers[l]
@@ -124,6 +138,8 @@ def _merge_duplicates(layers: list[Affine], kept: list[np.ndarray], steps: list[
                 factor = np.array([float(rule.multiplier(scale))])
             moved = multiply(following.weight[:, unit], factor)
             merged = add(following.weight[:, keep], moved)
+            if not _holds(within, merged):
+                continue
             layers[l + 1] = _with_column(following, keep, merged, _nonzero(moved))
             shift = sum(1 for r in removed if r < unit), sum(1 for r in removed if r < keep)
             text = f"{scale.numerator}/{scale.denominator}"

@@ -8,19 +8,29 @@ from typing import Any
 import numpy as np
 
 from fiberscope.equivalence.compression.fold import Layers
-from fiberscope.equivalence.compression.stable import ACTIVE, Claim, prove
+from fiberscope.equivalence.compression.stable import ACTIVE, FEW_INPUTS, Claim, prove
 
-RAISE = (0.0, 2.0**-8, 2.0**-5, 2.0**-2, 1.0)
+RAISE = (0.0, 2.0**-8, 2.0**-5, 2.0**-2, 1.0, 4.0, 64.0)
 """A carrier that is not shown to be active is raised by this part of the range of its bounds, then by more."""
 
 
 class Carriers:
-    """Settles one layer after the other; keeps the claims and the status of each."""
+    """Settles one layer after the other; keeps the claims and the status of each.
+
+    ``activations`` and ``slopes`` per hidden layer; ``samples`` are inputs of the box [N, n].
+    """
 
     def __init__(
-        self, activations: list[Any], lo: np.ndarray, hi: np.ndarray, *, dtype: type, leaves: int = 4_000
+        self,
+        activations: list[Any],
+        slopes: list[float],
+        box: tuple[np.ndarray, np.ndarray],
+        *,
+        dtype: type,
+        samples: np.ndarray,
     ) -> None:
-        self.activations, self.lo, self.hi, self.dtype, self.leaves = activations, lo, hi, dtype, leaves
+        self.activations, self.slopes, self.dtype, self.samples = activations, slopes, dtype, samples
+        self.lo, self.hi = box
         self.claims: list[list[Claim]] = []
         self.count: list[int] = []  # carriers of each layer; they are the last units
 
@@ -43,25 +53,41 @@ class Carriers:
         self.count.append(len(rows))
         status = self.status(made)
         waiting = np.arange(len(rows))
-        base = constants.copy()
+        constants = self.raised(made, rows, constants)
         for part in RAISE:
             if not len(waiting):
                 break
             chain = checker_chain([*made, (rows, constants)], self.activations)
-            low, high, _ = ends_of_units(chain, layer, waiting, status, self.lo[None], self.hi[None])
             if part:
-                raised = base[waiting] + np.minimum(part * (high[0] - low[0]), np.maximum(-low[0], 0.0) * (1 + 2**-20))
+                low, high, _ = ends_of_units(chain, layer, waiting, status, self.lo[None], self.hi[None])
+                missing = np.maximum(-low[0], 0.0) * max(1.0 + 2.0**-20, 0.25 * part)
+                width = np.maximum(high[0] - low[0], np.finfo(self.dtype).eps * np.maximum(-low[0], 0.0))
+                step = np.minimum(part * width, missing) if part < 1 else missing
                 constants = constants.copy()
-                constants[waiting] = np.nextafter(raised.astype(self.dtype), np.inf).astype(np.float64)
+                constants[waiting] = self.above(constants[waiting] + step)
                 chain = checker_chain([*made, (rows, constants)], self.activations)
-            stop = time.perf_counter() + 20.0
+            most = (4_000 if part == 0.0 else 64) if len(self.lo) <= FEW_INPUTS else 1
             signs = np.ones(len(waiting), dtype=np.int64)
-            for claim in prove(chain, layer, waiting, signs, status, self.lo, self.hi, self.leaves, stop):
+            stop = time.perf_counter() + 20.0
+            for claim in prove(chain, layer, waiting, signs, status, self.lo, self.hi, most, stop):
                 self.claims[layer].append(Claim(layer, claim.units + first, claim.signs, claim.tree))
                 waiting = np.setdiff1d(waiting, claim.units)
         if len(waiting):
             raise ArithmeticError("a carrier cannot be kept active")
         return constants
+
+    def above(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of the stored type that are larger."""
+        return np.nextafter(values.astype(self.dtype), self.dtype(np.inf)).astype(np.float64)
+
+    def raised(self, made: Layers, rows: np.ndarray, constants: np.ndarray) -> np.ndarray:
+        """Constants with which no sample is negative (samples only show what is certainly needed)."""
+        h = self.samples
+        for (w, b), s in zip(made, self.slopes, strict=False):
+            z = h @ w.T + b
+            h = np.maximum(z, s * z)
+        lowest = (h @ rows.T + constants).min(axis=0, initial=np.inf)
+        return np.where(lowest < 0, self.above(constants - lowest), constants)
 
 
 def checker_chain(layers: Layers, activations: list[Any]) -> Any:

@@ -69,7 +69,7 @@ def compress(
     if domain.box is not None and can_bound(chain):
         result = _on_box(net, chain, domain.box, dtype, budget, seed, say, start)
     else:
-        result = _everywhere(net, chain, dtype, seed, start)
+        result = _everywhere(net, chain, dtype, seed, say, start)
     if out is not None:
         proof = result.save(out)
         if certificate is not None:
@@ -161,24 +161,24 @@ def _methods(chain: Chain, proved: OnBox) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _everywhere(net: Network, chain: Chain, dtype: type, seed: int, start: float) -> Compression:
-    reduction = reduce_chain(chain)
-    layers = reduction.chain.floats()
+def _everywhere(
+    net: Network, chain: Chain, dtype: type, seed: int, say: Callable[[str], None], start: float
+) -> Compression:
+    reduction = reduce_chain(chain, within=dtype)  # nothing is rounded on all inputs: what does not fit stays
+    layers = _never_empty(reduction.chain.floats())
     stored = _rounded(layers, dtype)
-    exact = reduction.chain.exact_in_floats and all(
-        np.array_equal(w, v) and np.array_equal(b, c) for (w, b), (v, c) in zip(stored, layers, strict=True)
-    )
-    if not exact:  # sums that the stored type does not hold: leave the merged units where they are
-        reduction = reduce_chain(chain, merge=False)
-        layers = reduction.chain.floats()
-        stored = _rounded(layers, dtype)
+    kept = all(np.array_equal(w, v) and np.array_equal(b, c) for (w, b), (v, c) in zip(stored, layers, strict=True))
+    if reduction.steps and not (kept and reduction.chain.exact_in_floats):
+        say("merged layers hold numbers that are not stored ones (a subtracted mean?): nothing is removed")
+        reduction = Reduction(chain, (), tuple(np.arange(width) for width in chain.widths[1:-1]))
+        layers, stored = chain.floats(), _rounded(chain.floats(), dtype)
     memory = stacked(net, layers, chain.activations) if reduction.steps else net
 
     def prove(saved: Network) -> Certificate:
         from fiberscope.equivalence.compare import compare
 
         verdict = compare(net, saved, seed=seed)
-        if verdict.answer != "equal" or verdict.certificate is None:
+        if verdict.answer != "equal" or not isinstance(verdict.certificate, Certificate):
             raise FiberscopeError(
                 f"{saved.name}: the saved model is not proved equal to the original; it was written all the same"
             )
@@ -201,6 +201,16 @@ def _everywhere(net: Network, chain: Chain, dtype: type, seed: int, start: float
     )
 
 
+def _never_empty(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A layer that lost all its units keeps one that is always zero, so that files can hold it."""
+    out = list(layers)
+    for l in range(len(out) - 1):
+        if not len(out[l][1]):
+            out[l] = np.zeros((1, out[l][0].shape[1])), np.zeros(1)
+            out[l + 1] = np.zeros((len(out[l + 1][1]), 1)), out[l + 1][1]
+    return out
+
+
 _WORDS = {"remove-dead": "dead", "fold-constant": "constant", "merge": "duplicate"}
 
 
@@ -209,7 +219,7 @@ def _reduced_reports(chain: Chain, reduction: Reduction) -> tuple[LayerReport, .
     for l, width in enumerate(chain.widths[1:-1], 1):
         words = [_WORDS[step["step"]] for step in reduction.steps if step["layer"] == l]
         counts = {word: words.count(word) for word in ("dead", "constant", "duplicate")}
-        reports.append(LayerReport(width, width - len(words), **counts))
+        reports.append(LayerReport(width, max(width - len(words), 1), **counts))
     return tuple(reports)
 
 

@@ -89,6 +89,8 @@ def fold(
         w_next, b_next = layers[l + 1]
         v = w_next[np.ix_(after, units[linear])] * factor
         rows, constants, lift, exact = carriers(v, P[linear], p[linear], factor, widths(l))
+        if l in split and 2 * len(rows) + 1 >= int(linear.sum()):  # the units themselves cost no more
+            rows, constants, lift, exact = themselves(v, P[linear], p[linear], factor)
         twin, scale, kept = duplicates(P[free], p[free])
         first = int(kept.sum())
         if first + len(rows) == 0:  # a layer keeps one unit, so that files can hold it
@@ -100,7 +102,7 @@ def fold(
             computed.append(l)
         elif np.array_equal(lift, v) and np.array_equal(constants, p[linear]):
             offset = b_next[after].copy()  # what the sum above is without rounding
-        if l in split and len(rows):
+        if l in split and not exact:
             high, high_offset = stored(lift), stored(offset)
             lift = np.concatenate([high, stored(lift - high), (stored(offset - high_offset))[:, None]], axis=1)
             rows = np.concatenate([rows, rows, np.zeros((1, rows.shape[1]))])
@@ -131,7 +133,6 @@ def carriers(
 
     if not len(rows):
         return rows, constants, np.zeros((len(v), 0)), True
-    sign = np.where(factor == 1.0, 1.0, -1.0)  # an inactive leaky unit is nowhere positive: turn it round
     ranging = rows * widths
     size = np.linalg.norm(ranging, axis=1)
     triangular, order = cast(Any, qr(ranging.T, mode="r", pivoting=True))
@@ -146,13 +147,21 @@ def carriers(
         lift[chosen, np.arange(len(chosen))] = power
         return wanted[chosen] / power[:, None], np.zeros(len(chosen)), lift, False
     if rank == len(rows):
-        return rows * sign[:, None], constants * sign, v * sign[None, :], True
+        return themselves(v, rows, constants, factor)
     picked = order[:rank]
     weights = np.zeros((rank, len(rows)))
     if rank:
         weights[:, order] = solve_triangular(triangular[:rank, :rank], triangular[:rank], lower=False)
-    turn = sign[picked]
+    turn = np.where(factor[picked] == 1.0, 1.0, -1.0)
     return rows[picked] * turn[:, None], constants[picked] * turn, (v @ weights.T) * turn[None, :], False
+
+
+def themselves(
+    v: np.ndarray, rows: np.ndarray, constants: np.ndarray, factor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Linear units as their own carriers; an inactive leaky unit is nowhere positive and is turned round."""
+    sign = np.where(factor == 1.0, 1.0, -1.0)
+    return rows * sign[:, None], constants * sign, v * sign[None, :], True
 
 
 def duplicates(rows: np.ndarray, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -62,7 +62,7 @@ def compress_on_box(
     largest = np.abs(chain.run(sides.points)).max(initial=0.0)
 
     def made(split: tuple[int, ...]) -> tuple[Folded, Carriers, float]:
-        carriers = Carriers(activations, lo, hi, dtype=dtype)
+        carriers = Carriers(activations, slopes, box, dtype=dtype, samples=sides.points[:1024])
         ranges = Ranges(lo, hi)
         folded = fold(chain.floats(), stable.status, slopes, carriers.settle, ranges, dtype=dtype, split=split)
         smaller = with_output(folded, activations)
@@ -89,7 +89,8 @@ class Ranges:
     """How far the values below a hidden layer range: the box itself below the first, alike above (units are scaled)."""
 
     def __init__(self, lo: np.ndarray, hi: np.ndarray) -> None:
-        self.half = 0.5 * (hi - lo)
+        half = 0.5 * (hi - lo)
+        self.half = np.where(half > 0, half, 1.0)  # an input that stands still is still read
 
     def __call__(self, layer: int) -> np.ndarray:
         return self.half if layer == 0 else np.ones(1)

@@ -22,6 +22,10 @@ ROUNDS = (1, 24, 160, 1_000, 6_000, 36_000, 200_000)
 """Largest number of leaves of the trees of each round: easy units get small trees, hard ones another chance."""
 
 
+FEW_INPUTS = 10
+"""With more inputs than this, halving a box hardly tightens anything: only the small trees are tried."""
+
+
 @dataclass(frozen=True, eq=False)
 class Claim:
     """Units of one hidden layer (0-based), their signs (1 active, -1 inactive), and the tree whose leaves show it."""
@@ -59,7 +63,7 @@ def stable_units(chain: Any, lo: np.ndarray, hi: np.ndarray, sides: Sides, *, se
         open_units = np.flatnonzero(sign != FREE)
         share = (deadline - time.perf_counter()) / (depth - l)
         stop = time.perf_counter() + max(share, 0.0)
-        for most in ROUNDS:
+        for most in ROUNDS if len(lo) <= FEW_INPUTS else ROUNDS[:2]:
             if not len(open_units):
                 break
             claims = prove(chain, l, open_units, sign[open_units], found.status, lo, hi, most, stop, sides)
