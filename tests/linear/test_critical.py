@@ -310,6 +310,51 @@ def test_points_that_are_not_critical():
     assert not critical(exact, [[Fraction(22, 7)]], exact=True).critical
 
 
+def test_units_of_the_layers():
+    """Scaling layers by factors with product 1 changes neither criticality nor the signs of the Hessian."""
+    rng = np.random.default_rng(9)
+    for _ in range(30):
+        factors, target = planted(small_barcode(rng), rng, False, 1.0, 1.0)
+        scales = np.exp(rng.uniform(-3, 3, len(factors)))
+        scales /= np.prod(scales) ** (1 / len(factors))
+        scaled = [c * w for c, w in zip(scales, factors, strict=True)]
+        one, two = critical(factors, target), critical(scaled, target)
+        assert (one.critical, one.kind, one.saddle) == (two.critical, two.kind, two.saddle)
+    assert not critical([[[1e8]], [[1e-8]]], [[1.5]]).critical
+    assert not critical([[[1e8]], [[1e-8]]], [[1.5]], exact=True).critical
+    assert critical([[[1e8]], [[0.0]]], [[0.0]]).saddle == "none"
+
+
+def test_near_misses():
+    """Widths 2, 1, 1, 1, 2 with two zero layers: strict by a corner delta, which tells it from the non-strict
+    saddle."""
+    factors = [np.array([[1.0, 0.0]]), np.zeros((1, 1)), np.zeros((1, 1)), np.array([[1.0], [0.0]])]
+    for delta, expected in [(0.0, "non-strict"), (1e-3, "strict"), (-1e-6, "strict"), (1e-8, "strict")]:
+        target = np.diag([delta, 1.0])
+        found = critical(factors, target)
+        assert found.saddle == expected == critical(factors, target, exact=True).saddle
+        if delta:
+            assert found.curvature == pytest.approx(-abs(delta))
+    turned = np.array([[np.cos(1.0), -np.sin(1.0)], [np.sin(1.0), np.cos(1.0)]])
+    rotated = [factors[0] @ turned.T, *factors[1:-1], turned @ factors[-1]]
+    noisy = [
+        rotated[0],
+        np.array([[1e-15]]),
+        np.zeros((1, 1)),
+        rotated[-1],
+    ]  # not exactly critical: no rescue by rationals
+    close = critical(noisy, turned @ np.diag([1e-8, 1.0]) @ turned.T)
+    assert close.critical and close.saddle is None and "alignment" in str(close.undecided)
+
+
+def test_numbers_beyond_float64():
+    """Rational weights that no float holds: decided all the same, no direction offered."""
+    huge = 10**400
+    found = critical([[[huge]], [[0]], [[0]]], [[Fraction(1, huge)]], exact=True)
+    assert found.critical and found.saddle == "strict" and math.isfinite(found.loss)
+    assert critical([[[huge]], [[1]]], [[huge]], exact=True).saddle == "none"
+
+
 def test_trained_minimum_with_tolerance():
     """Gradient descent to a minimum: recognised with a tolerance, not without one."""
     rng = np.random.default_rng(2)

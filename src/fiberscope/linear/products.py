@@ -62,7 +62,10 @@ def sqrt_as_float(value: Any) -> float:
         return 0.0
     shift = (exact.denominator.bit_length() - exact.numerator.bit_length()) // 2
     scaled = exact * 4**shift if shift >= 0 else exact / 4**-shift
-    return math.ldexp(math.sqrt(float(scaled)), -shift)
+    try:
+        return math.ldexp(math.sqrt(float(scaled)), -shift)
+    except OverflowError:
+        return math.inf
 
 
 def distance(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
@@ -97,3 +100,16 @@ def as_floats(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     from fiberscope.numerics.exact import nearest_floats
 
     return tuple(nearest_floats(m)[0] if is_exact(m) else m for m in matrices)
+
+
+def as_float(value: Any) -> float:
+    """The nearest float of a number, a rational of flint or an int among them; infinity beyond float64."""
+    from fiberscope.numerics.exact import fraction
+
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    exact = fraction(value)
+    try:
+        return exact.numerator / exact.denominator
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf

@@ -20,7 +20,7 @@ Kawaguchi 2016.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,17 +43,20 @@ class Pair:
     alignment: float
 
 
-def pairs(loss: SquareLoss, barcode: Barcode) -> Iterator[Pair]:
-    """All pairs of layers that the ranks allow, in floats."""
+def open_layers(barcode: Barcode) -> Iterator[tuple[int, int]]:
+    """All ``i > j`` for which the ranks allow ``C != 0`` and ``rank W_{i-1~j}`` is more than r."""
     length, full = barcode.length, barcode.full
-    slope = np.linalg.norm(loss.slope, 2)
     for i in range(2, length + 1):
         for j in range(1, i):
-            if barcode.rank(i - 1, j) <= full or not barcode.rank(length, i) or not barcode.rank(j - 1, 0):
-                continue
-            corner = loss.corner(i, j)
-            size = np.linalg.norm(loss.tails[i], 2) * slope * np.linalg.norm(loss.heads[j - 1], 2)
-            yield Pair(i, j, corner, float(np.linalg.norm(corner, 2) / size) if size else 0.0)
+            if barcode.rank(i - 1, j) > full and barcode.rank(length, i) and barcode.rank(j - 1, 0):
+                yield i, j
+
+
+def measured_pair(loss: SquareLoss, i: int, j: int) -> Pair:
+    """The pair of layers with its corner C, in floats."""
+    corner = loss.corner(i, j)
+    size = math.prod(float(np.linalg.norm(m, 2)) for m in (loss.tails[i], loss.slope, loss.heads[j - 1]))
+    return Pair(i, j, corner, float(np.linalg.norm(corner, 2)) / size if size else 0.0)
 
 
 def pair_direction(loss: SquareLoss, barcode: Barcode, pair: Pair) -> Direction:
@@ -94,3 +97,11 @@ def rotation_direction(loss: SquareLoss, rank: int) -> Direction:
     out[0] = -loss.factors[0] @ (np.outer(q, v) - np.outer(v, q))
     size = math.hypot(*(float(np.linalg.norm(part)) for part in out))
     return [part / size for part in out]
+
+
+def steepest(loss: SquareLoss, barcode: Barcode, pairs: Sequence[Pair], turns: bool) -> Direction:
+    """Of the directions that the test offers, the one of most negative curvature; ``turns``: the rotation is one."""
+    found = [pair_direction(loss, barcode, pair) for pair in pairs]
+    if turns:
+        found.append(rotation_direction(loss, barcode.full))
+    return min(found, key=lambda v: float(loss.curvature(v)))

@@ -13,6 +13,7 @@ since ``a_k^* W_{k~0} = 0`` (if ``i > 0``) or ``W_{L~k+1} b_{k+1} = 0`` (if ``k'
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,9 @@ def led(flow: Flow, a: int, b: int, c: Any) -> Flow:
     return with_duals(bars, columns, bases, duals)
 
 
-def with_duals(bars: list[Bar], columns: list[list[int]], bases: list[np.ndarray], duals: list[np.ndarray]) -> Flow:
+def with_duals(
+    bars: Sequence[Bar], columns: Sequence[Sequence[int]], bases: Sequence[np.ndarray], duals: Sequence[np.ndarray]
+) -> Flow:
     """A flow whose dual rows are known already, so that nothing has to be inverted."""
     flow = Flow(tuple(bars), tuple(map(tuple, columns)), tuple(bases))
     flow.__dict__["duals"] = tuple(duals)  # the place where the cached property keeps its value
