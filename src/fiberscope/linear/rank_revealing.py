@@ -16,7 +16,7 @@ from fiberscope.linear import reflectors
 from fiberscope.linear.triangular import smallest_singular_value
 from fiberscope.numerics.tolerance import PLAIN_QR_MARGIN
 
-_SMALL = 48  # columns; below it LAPACK pivots about as fast as it does not
+_SMALL = 128  # columns; below it LAPACK pivots about as fast as it does not
 
 
 @dataclass(frozen=True)
