@@ -111,9 +111,16 @@ def test_a_linear_pt2_is_factors_too(tmp_path: Path, run: Run):
 def test_one_chain_of_a_model_with_activations(tmp_path: Path, run: Run):
     module = nn.Sequential(nn.Linear(4, 2, bias=False), nn.Linear(2, 5, bias=False), nn.ReLU(), nn.Linear(5, 3)).eval()
     torch.export.save(torch.export.export(module, (torch.zeros(2, 4),)), tmp_path / "model.pt2")
+    (found,) = run("linear", "chains", tmp_path / "model.pt2", "--json").json["chains"]
+    assert found["widths"] == [4, 2, 5]
+    chain = found["id"]
+    assert f"--chain {chain}" in run("linear", "chains", tmp_path / "model.pt2").out
     done = run("linear", "inspect", tmp_path / "model.pt2")
     assert done.status == 2
-    chain = done.err.split("linear chains are ")[1].split(" ")[0]
+    assert chain in done.err
+    done = run("linear", "inspect", tmp_path / "model.pt2", "--chain", "nonsense")
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "'nonsense'" in done.err
     result = run("linear", "inspect", tmp_path / "model.pt2", "--chain", chain, "--json").json
     assert (result["widths"], result["rank"]) == ([4, 2, 5], 2)
 
@@ -355,7 +362,7 @@ def test_what_is_written_is_a_network_for_every_command(tmp_path: Path, run: Run
     assert done.json["verdict"] == "equal"
 
 
-HELP = ["count", "strata", "inspect", "moves", "move", "path", "critical"]
+HELP = ["count", "strata", "inspect", "chains", "moves", "move", "path", "critical"]
 
 
 @pytest.mark.parametrize("name", HELP)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from fiberscope.cli.linear.chains import chains
 from fiberscope.cli.linear.count import count
 from fiberscope.cli.linear.critical import critical
 from fiberscope.cli.linear.inspect import inspect
@@ -31,7 +32,7 @@ def start() -> None:
     direction born in layer i and last alive in layer k. Layers are numbered 0 (input) to L (output).
 
     FACTORS is an .npz with matrices W1 .. WL (W1 is applied first), or any linear .onnx or .pt2 model; --chain ID takes
-    a linear chain out of a model that has activations elsewhere.
+    a linear chain out of a model that has activations elsewhere (see `chains`).
 
     Example: [bold]fiberscope linear strata --widths 2 3 2 --rank 1 --plot strata.html[/bold]
     """
@@ -40,7 +41,7 @@ def start() -> None:
 linear.callback(help=prose(start))(start)
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The fiber of a matrix": (count, strata),
-    "Given factors": (inspect, moves, move, path, critical),
+    "Given factors": (inspect, chains, moves, move, path, critical),
 }
 for panel, commands in PANELS.items():
     for command in commands:
