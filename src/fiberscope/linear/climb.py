@@ -9,7 +9,7 @@ import numpy as np
 
 from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.order import BarMove, chain_up
-from fiberscope.linear.products import distance, relative_change
+from fiberscope.linear.products import as_float, distance, relative_change
 from fiberscope.linear.step import checked_size, lead
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def climb(decomposition: Decomposition, target: Barcode, epsilon: Any) -> Climb:
         layer, change, flow = lead(flow, move, size / len(moves))
         factors[layer - 1] = factors[layer - 1] + change
     after = tuple(factors)
-    step = float(size) / len(moves) if moves else 0.0
+    step = as_float(size) / len(moves) if moves else 0.0
     return Climb(
         after,
         target,
