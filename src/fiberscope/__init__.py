@@ -31,26 +31,29 @@ _HOME = {
     "verify": "equivalence.compare",
     "Verdict": "equivalence.compare",
 }
-_SUBMODULES = ("errors", "testing")
+_SUBMODULES = ("affine", "errors", "linear", "shallow", "testing")
 
 __all__ = [
     "Network",
     "Verdict",
+    "affine",
     "canonicalize",
     "compare",
     "compress",
     "errors",
     "fingerprint",
     "inspect",
+    "linear",
     "load",
     "randomize",
+    "shallow",
     "symmetries",
     "testing",
     "verify",
 ]
 
 if TYPE_CHECKING:
-    from fiberscope import errors, testing
+    from fiberscope import affine, errors, linear, shallow, testing
     from fiberscope.equivalence.canonical import canonicalize
     from fiberscope.equivalence.compare import Verdict, compare, verify
     from fiberscope.equivalence.compression.compress import compress
