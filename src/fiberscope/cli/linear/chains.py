@@ -10,8 +10,8 @@ from fiberscope.cli.output import emit_json, note, say
 def chains(model: Model, as_json: Json = False) -> None:
     """List the linear chains inside a model: matrices in a row without an activation between them.
 
-    Two linear layers in a row, a low-rank adapter, the query and key (or value and output) of an attention head: each is
-    a linear network of its own, and --chain ID hands it to the other commands.
+    Two linear layers in a row, a low-rank adapter, the query and key (or value and output) of an attention head: each
+    is a linear network of its own, and --chain ID hands it to the other commands.
 
     Example: [bold]fiberscope linear chains model.onnx[/bold]
     """
