@@ -124,9 +124,14 @@ class Expr:
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), settings: Any = None) -> Expr:
-        if settings:
-            raise InputError(f"activation: torch's {func.__name__} with settings {sorted(settings)} cannot be recorded")
-        return recorded(func.__name__, args)
+        name = func.__name__
+        left = {key: value for key, value in (settings or {}).items() if value not in (False, None, "none")}
+        if left == {"approximate": "tanh"}:
+            left, name = {}, "gelu_tanh"
+        slopes = [left.pop(key) for key in ("negative_slope", "alpha", "lambd") if key in left]
+        if left:
+            raise InputError(f"activation: torch's {name} with settings {sorted(left)} cannot be recorded")
+        return recorded(name, (*args, *slopes))
 
 
 X = Expr("x", degree=1)

@@ -1,0 +1,1 @@
+"""Finding the affine symmetries of an activation from its values, and proving those that its expression proves."""
