@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from fiberscope.errors import InputError
 from fiberscope.numerics.exact import fraction, rationals
-from fiberscope.shallow.cell import Cell, cell_dimension, neighbours
+from fiberscope.shallow.cell import Cell, cell_dimension
+from fiberscope.shallow.cell_graph import steps_down
 from fiberscope.shallow.examples import (
     boundary_off_the_folds,
     four_hyperplanes,
@@ -366,17 +368,46 @@ def test_components_against_the_labelled_graph(truth, widths):
         assert count_components(equation, units).labelled == labelled_components(equation, units), units
 
 
-def test_neighbours_are_cells_and_go_both_ways():
+@pytest.mark.parametrize(
+    ("truth", "units"),
+    [(CASES[0][0], 3), (CASES[0][0], 4), (CASES[1][0], 3), (CASES[2][0], 4), (CASES[4][0], 3), (CASES[5][0], 4)]
+    + [(CASES[7][0], 4), (generic(1, 2, 2), 3), (generic(2, 1, 2), 4), (small(5), 3)],
+)
+def test_graph_of_cells_has_the_components(truth, units):
+    """Steps between listed cells: the same components, where no cell has two pieces; steps lead to listed cells."""
+    found = Fiber.of(truth, units)
+    graph = found.graph()
+    assert len(graph) == found.count
+    pieces = 0
+    for part in nx.connected_components(graph):
+        pieces += 1
+        if truth.inputs > 1 and len(part) == 1:  # alone, carrying a residual: the two signs of det V
+            (cell,) = part
+            state = found.equation.state(cell.signs(found.equation.folds) or ())
+            pieces += bool(state.rank) and state.rank == len(cell.fresh)
+    assert pieces == found.components.labelled
+    for cell in graph:
+        for _, moved, other in steps_down(found.equation, cell):
+            assert other in graph and moved
+            assert all(cell.roles[i] != "Z" for i in moved)
+
+
+def test_cells_modulo_permutations():
     found = Fiber.of(reversed_pair().truth, 3)
-    listed = set(found.cells())
-    for cell in listed:
-        for step, unit, other in neighbours(found.equation, cell):
-            assert other in listed and other != cell
-            back = "is born" if step == "dies" else "dies"
-            if step == "dies":
-                assert (back, unit, cell) in neighbours(found.equation, other) or "fresh" in str(cell.roles[unit])
+    shapes = Counter(cell.shape(2, 1) for cell in found.cells())
+    assert sum(shapes.values()) == 48 and shapes[(1, 0, 0), ((1, 0), (0, 1)), ()] == 6
+
+
+def test_a_reversal_is_a_birth_and_a_death():
+    """With one spare, relu(x) + relu(x - 1) doubles a fold; a cell with a mixed fold is a neighbour of pure ones."""
+    found = Fiber.of(network([[1], [1]], [0, -1], [[1, 1]]), 3)
+    mixed = found.cell_of(reversal_without_annihilation().model)
     with pytest.raises(InputError, match="is empty"):
-        neighbours(found.equation, Cell(("Z", "Z", "Z")))
+        steps_down(found.equation, Cell(("Z", "Z", "Z")))
+    assert steps_down(found.equation, mixed) == []  # an island: no unit can go
+    doubled = Cell((("fold", 1, 1), ("fold", 1, 1), ("fold", 0, 1)))
+    deaths = {moved: other for step, moved, other in steps_down(found.equation, doubled) if step == "dies"}
+    assert set(deaths) == {(0,), (1,)} and deaths[0,].roles[0] == "Z"
 
 
 def test_vector_outputs_by_hand():
@@ -410,3 +441,15 @@ def test_bad_input_and_json():
     assert data["cells"] == 96 and data["by_dimension"] == {"4": 96} and data["truncated"] is True
     assert data["list"][0] == {"roles": ["fold 0 +", "fold 1 -", "fold 2 +", "fold 3 -"], "dimension": 4}
     assert Fiber.of(model).to_json()["components_mod_permutations"] == 4
+
+
+def test_many_folds_at_least_width():
+    """Thirty folds and a planted zero-sum set: no enumeration of 2^30 orientations."""
+    rng = np.random.default_rng(0)
+    W, q = rng.integers(-50, 51, (30, 3)) / 1.0, np.ones((1, 30))
+    W[29] = -W[:6].sum(axis=0)
+    model = ShallowModel(W, rng.standard_normal(30), q, np.zeros(1))
+    found = Fiber.of(model)
+    assert found.components.modulo_permutations == reversals(model, exact=True).count >= 2
+    with pytest.raises(InputError, match="orientations"):
+        Fiber.of(model, 32)

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from fiberscope.errors import InputError
 from fiberscope.shallow.fiber_equation import FiberEquation, State, fresh_freedom
 
 Role = str | tuple[str, int, int]
@@ -54,6 +53,15 @@ class Cell:
             if kind == "fresh":
                 out[g].append(s)
         return {g: tuple(sorted(sides, reverse=True)) for g, sides in out.items()}
+
+    def shape(self, folds: int, inputs: int) -> tuple:
+        """The cell modulo permutations of units: how many units have q = 0, or w = 0 and b <= 0, or b > 0; the numbers
+        on both sides of every fold; those on fresh hyperplanes, sorted (and without order of the sides for n > 1)."""
+        idle = tuple(self.roles.count(role) for role in ("Z", "N", "P"))
+        size = {key: len(members) for key, members in self.classes.items()}
+        sides = tuple((size.get(("fold", j, 1), 0), size.get(("fold", j, -1), 0)) for j in range(folds))
+        pairs = [(size.get(("fresh", g, 1), 0), size.get(("fresh", g, -1), 0)) for g in self.fresh]
+        return idle, sides, tuple(sorted((max(p), min(p)) if inputs > 1 else p for p in pairs))
 
     def signs(self, folds: int) -> tuple[int, ...] | None:
         """The orientation of every fold, 0 for mixed; None if a fold has no unit."""
@@ -139,28 +147,6 @@ def all_cells(equation: FiberEquation, units: int) -> Iterator[Cell]:
         cell = Cell(tuple(roles))
         if pieces(equation, cell) is not None:
             yield cell
-
-
-def neighbours(equation: FiberEquation, cell: Cell) -> list[tuple[str, int, Cell]]:
-    """The cells one step away: ``(step, unit, cell)``, the step being "dies" (its p tends to 0, it becomes Z), or its
-    inverse "is born" (a Z unit joins a class that exists).
-
-    Errors: InputError for an empty cell.
-    """
-    if pieces(equation, cell) is None:
-        raise InputError(f"{cell!r} is empty for this function")
-    out = []
-    for i, role in enumerate(cell.roles):
-        if not isinstance(role, str):
-            out.append(("dies", i, replaced(equation, cell, i, "Z")))
-        elif role == "Z":
-            out += [("is born", i, replaced(equation, cell, i, other)) for other in _joinable(cell)]
-    return [(step, i, other) for step, i, other in out if pieces(equation, other) is not None]
-
-
-def _joinable(cell: Cell) -> list[Role]:
-    places = sorted({(kind, number) for kind, number, _ in cell.classes})
-    return ["N", "P", *((kind, number, s) for kind, number in places for s in (1, -1))]
 
 
 def replaced(equation: FiberEquation, cell: Cell, unit: int, role: Role) -> Cell:

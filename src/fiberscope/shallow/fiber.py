@@ -19,6 +19,7 @@ import numpy as np
 from fiberscope.errors import InputError
 from fiberscope.shallow.bend import checked_model
 from fiberscope.shallow.cell import Cell, all_cells, cell_dimension
+from fiberscope.shallow.cell_graph import cell_graph
 from fiberscope.shallow.cell_point import random_point
 from fiberscope.shallow.fiber_components import Components, count_components
 from fiberscope.shallow.fiber_counts import count_cells
@@ -85,6 +86,16 @@ class Fiber:
     def cells(self, limit: int | None = None) -> Iterator[Cell]:
         """The nonempty cells one by one, at most ``limit`` of them."""
         return islice(all_cells(self.equation, self.units), limit)
+
+    def graph(self, *, max_cells: int = 20_000) -> Any:
+        """The ``networkx.Graph`` of all cells, with an edge where one step leads from one to the other.
+
+        Errors: InputError for more than ``max_cells`` cells.
+        """
+        if self.count > max_cells:
+            raise InputError(f"{self.count} cells, more than {max_cells}: raise max_cells, or ask for their number
+            only")
+        return cell_graph(self.equation, self.cells(), max_cells=max_cells)
 
     def cell_dimension(self, cell: Cell) -> int | None:
         """The dimension of a cell, None if it is empty."""

@@ -28,6 +28,7 @@ from fiberscope.numerics.exact import rational
 from fiberscope.shallow.bend import bend
 from fiberscope.shallow.linear_relations import null_space, rank
 from fiberscope.shallow.normal_form import NormalForm
+from fiberscope.shallow.reversals import zero_sum_subsets
 
 MAX_STATES = 300_000
 """No more orientations of the folds than this are looked at."""
@@ -161,22 +162,34 @@ class FiberEquation:
             for folds in combinations(range(m), size):
                 mixed = self.mixed(folds)
                 pure = [j for j in range(m) if j not in folds]
-                looked += 2 ** len(pure)
-                if looked > max_states:
-                    raise InputError(f"{m} folds have more than {max_states} orientations to look at; raise max_states")
-                parts = [np.outer(self.kinks[j], self.normals[j] @ mixed.across) for j in pure]
-                start = self.slopes @ mixed.across
                 room = (spare - size) // 2
-                for choice in product((1, -1), repeat=len(pure)):
-                    across = sum((part * s for part, s in zip(parts, choice, strict=True)), start * 0)
-                    if room == 0 and (across != start).any():
-                        continue
+                for choice in self._choices(pure, mixed, room, max_states):
                     signs = [0] * m
                     for j, s in zip(pure, choice, strict=True):
                         signs[j] = s
+                    looked += 1
+                    if looked > max_states:
+                        raise InputError(f"{m} folds: more than {max_states} orientations to look at; raise max_states")
                     found = self.state(tuple(signs))
                     if found.rank <= room:
                         yield found
+
+    def _choices(self, pure: list[int], mixed: Mixed, room: int, max_states: int) -> Iterator[tuple[int, ...]]:
+        """Orientations of the pure folds: all of them if there is room for fresh hyperplanes, else those that leave no
+        residual, sum_j s_j K_j u_j^T = B across the mixed folds, as zero-sum subsets with s_j = 2 x_j - 1."""
+        if room or len(pure) < 5:
+            yield from product((1, -1), repeat=len(pure))
+            return
+        parts = [np.outer(self.kinks[j], self.normals[j] @ mixed.across).ravel() for j in pure]
+        target = sum(parts, (self.slopes @ mixed.across).ravel())
+        zero = np.array([rational(0)], dtype=object)  # one coordinate more: there may be none
+        vectors = np.array([np.concatenate([v, zero]) for v in (*(2 * part for part in parts), -target)], dtype=object)
+        found = zero_sum_subsets(vectors, limit=2 * max_states + 2)
+        if found.truncated:
+            raise InputError(f"{self.folds} folds: more than {max_states} orientations to look at; raise max_states")
+        for chosen in found.sets:
+            if len(pure) in chosen:
+                yield tuple(1 if x in chosen else -1 for x in range(len(pure)))
 
 
 def fresh_freedom(equation: FiberEquation, state: State, fresh: int) -> tuple[int | None, int | None]:
