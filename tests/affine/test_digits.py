@@ -76,7 +76,8 @@ def test_planted_redundancy_goes_away(shipped: Path, tmp_path: Path):
     assert [kinds.count(kind) for kind in ("merge", "constant", "unread")] == [10, 6, 4]
     assert same_function(from_network(original), from_network(wide)).strength == "rounding"
     x, y = load_digits(return_X_y=True)
-    _, test_x, _, test_y = train_test_split(x / 16.0, y, test_size=0.25, random_state=0, stratify=y)
+    parts = train_test_split(x / 16.0, y, test_size=0.25, random_state=0, stratify=y)
+    test_x, test_y = np.asarray(parts[1]), np.asarray(parts[3])
     accuracy = [(net.run_flat(test_x).argmax(axis=1) == test_y).mean() for net in (original, wide, small)]
     told = json.loads((shipped.parent / "models.json").read_text())["digits_tanh.onnx"]["test_accuracy"]
     assert accuracy[0] == accuracy[1] == accuracy[2] == pytest.approx(told, abs=1e-3)

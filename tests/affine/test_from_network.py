@@ -253,3 +253,30 @@ def test_a_network_without_units_is_still_a_file(tmp_path: Path):
     for suffix in (".npz", ".onnx", ".pt2"):
         net = fs.load(save(small, tmp_path / f"c{suffix}"))
         np.testing.assert_allclose(net.run_flat(np.ones((1, 2))), dag.evaluate([[1.0, 1.0]]), rtol=1e-15)
+
+
+def test_arrays_that_are_not_the_weights_of_the_graph_are_a_caveat():
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.o = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+            self.gain = nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = torch.tanh(self.a(x))
+            return self.o(h + self.gain * torch.tanh(self.b(h)))
+
+    dag, net = read(Scaled())
+    agrees(dag, net)
+    found = count_networks(dag)
+    assert not found.complete and "gain" in str(found.reason)
+
+
+def test_tied_units_that_are_read_alike_are_a_caveat():
+    module = seeded(Residual())
+    module.get_submodule("d").weight.data[:] = 1.0
+    module.get_submodule("b").weight.data[:] = 0.5
+    module.get_submodule("c").weight.data[:] = 0.25
+    net = fs.load(module, (torch.zeros(2, 3, dtype=torch.float64),))
+    found = count_networks(from_network(net))
+    assert not found.complete and "move apart" in str(found.reason)

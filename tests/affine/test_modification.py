@@ -19,9 +19,7 @@ from fiberscope.affine.unit_law import UnitLaw, unit_law
 from fiberscope.errors import InputError
 
 # rho(t) = 1/2 + tanh(t) + 2 tanh(t - 1) - tanh(t - 2)/2: sum c_k [rho(t + k) + rho(-t + k)] = 2 C sum c_k
-SIX = UnitLaw(
-    "six_terms", "six_terms", expansion=(0.5, "tanh", ((1.0, 1.0, 0.0), (2.0, 1.0, -1.0), (-0.5, 1.0, -2.0)))
-)
+SIX = UnitLaw("six_terms", "six_terms", expansion=(0.5, "tanh", ((1.0, 1.0, 0.0), (2.0, 1.0, -1.0), (-0.5, 1.0, -2.0))))
 SIX_SYMMETRY = AffineSymmetry.of(
     [(c, sign, k) for k, c in enumerate((1.0, 2.0, -0.5)) for sign in (1, -1)], constant=2.5
 )
@@ -160,7 +158,11 @@ def test_damaged_certificates_are_refused(name: str):
 
 def test_garbage_is_refused_with_a_reason():
     net = dag(np.random.default_rng(0), "tanh")
-    for proof in ({}, {"format": "rho-isomorphism", "version": 1}, {"format": "rho-isomorphism", "version": 1, "steps": 3}):
+    for proof in (
+        {},
+        {"format": "rho-isomorphism", "version": 1},
+        {"format": "rho-isomorphism", "version": 1, "steps": 3},
+    ):
         assert "cannot be followed" in str(check(proof, net, net))
     empty = {"format": "rho-isomorphism", "version": 1, "steps": [], "order": [2, 3, 4, 5, 6]}
     assert check(empty, net, net) is None

@@ -18,6 +18,7 @@ from typing import Any
 
 from fiberscope.affine.dag import DagNetwork
 from fiberscope.affine.group import bundles
+from fiberscope.affine.scalar import text, times
 from fiberscope.affine.sussmann import Reduction, reduce_network
 from fiberscope.affine.theorem import completeness
 
@@ -67,12 +68,31 @@ def count_networks(net: DagNetwork) -> NetworkCount:
     reduction = reduce_network(net)
     found = completeness(reduction.network)
     complete, theorem, reason = found.complete, found.theorem, found.reason
-    if net.shared:
-        reason = f"{', '.join(net.shared)} is used by several layers: every use is counted as free to move on its own"
-        complete, theorem = False, None
+    caveats = [*net.caveats, *coinciding_ties(reduction.network)]
+    if caveats:
+        complete, theorem, reason = False, None, "; ".join(caveats)
     elif any(net.law(name).degree is not None for name in reduction.network.activations):
         reason = f"{reason}; rescalings of units, of which there is a continuum, are not counted"
     return NetworkCount(group_order(reduction.network), complete, theorem, reason, reduction)
+
+
+def coinciding_ties(net: DagNetwork) -> list[str]:
+    """A caveat when tied units of different bundles are read alike up to sign: then they need not move together.
+
+    Nodes of a bundle are read with equal weights. Another network on the tied arrays has its units at places where the
+    weights of their readers fit; if those differ between bundles, whole bundles must have moved.
+    """
+    tied = [bundle.units for group in bundles(net).values() for bundle in group if len(bundle.units) > 1]
+    rows = [*(unit.row for unit in net.units), *net.outputs]
+    seen: set[tuple[tuple[int, str], ...]] = set()
+    for units in tied:
+        read = [(k, row.weight_of.get(net.n_inputs + units[0], 0.0)) for k, row in enumerate(rows)]
+        column = tuple((k, text(w)) for k, w in read if w != 0)
+        opposite = tuple((k, text(times(-1.0, w))) for k, w in read if w != 0)
+        if column in seen or opposite in seen:
+            return ["units tied by a skip connection are read with the same weights: they may also move apart"]
+        seen.add(column)
+    return []
 
 
 def group_order(net: DagNetwork) -> int:

@@ -63,7 +63,8 @@ class DagNetwork:
     """A network on a DAG; see the module's page. Checked when made: `InputError` or `WeightError` says what is wrong.
 
     ``laws`` gives activations of your own by name (anything with the fields of `UnitLaw`); ``precision`` is the dtype
-    that the weights were stored in; ``shared`` names arrays of the model that several layers use.
+    that the weights were stored in; ``caveats`` say where a model's arrays do not move as freely as the
+    graph's weights.
 
     >>> net = DagNetwork(1, (Unit("tanh", Row.of({0: 2.0})),), (Row.of({0: 1.0, 1: 3.0}, 0.5),))
     >>> net.evaluate([[0.0]]).tolist()
@@ -77,7 +78,7 @@ class DagNetwork:
     ties: tuple[tuple[int, int], ...] = ()
     laws: Mapping[str, UnitLaw] = field(default_factory=dict, compare=False)
     precision: str = "float64"
-    shared: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -56,7 +56,7 @@ def same_function(
     """Equal or different functions on all inputs; ``exact=True`` does not accept equality up to rounding.
 
     Only a network outside the theorems (see `theorem`), or functions closer than 4096 bits show, can be undecided.
-    Errors: InputError when the numbers of inputs or outputs differ.
+    Errors: InputError when the numbers of inputs or outputs differ, or one name means two activations.
 
     >>> a = DagNetwork.from_layers([([[2.0], [1.0]], [1.0, 0.5]), ([[1.0, 3.0]], None)])
     >>> b = DagNetwork.from_layers([([[-1.0], [2.0]], [-0.5, 1.0]), ([[-3.0, 1.0]], None)])
@@ -66,6 +66,9 @@ def same_function(
     if (a.n_inputs, a.n_outputs) != (b.n_inputs, b.n_outputs):
         sizes = f"{a.n_inputs} to {a.n_outputs} and {b.n_inputs} to {b.n_outputs}"
         raise InputError(f"the two networks map {sizes} numbers: they cannot be compared")
+    for name in set(a.activations) & set(b.activations):
+        if a.law(name) != b.law(name):
+            raise InputError(f"activation {name} is not the same function in both networks")
     theorem = completeness(a).theorem
     theorem = theorem if theorem == completeness(b).theorem else None
     if equal_in(Table(a.n_inputs), a, b):

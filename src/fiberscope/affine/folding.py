@@ -27,7 +27,6 @@ from fiberscope.affine.dag import DagNetwork, Row
 from fiberscope.affine.scalar import Exact, nearest, over, plus, text, times
 from fiberscope.affine.unit_law import UnitLaw
 
-
 _ZERO = Combination()
 
 

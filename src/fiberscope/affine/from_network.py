@@ -53,7 +53,7 @@ def from_network(net: Network) -> DagNetwork:
         tuple(layers),
         tuple(ties),
         precision=_precision(net),
-        shared=tuple(sorted(name for name, uses in reader.uses.items() if uses > 1)),
+        caveats=tuple(reader.caveats()),
     )
 
 

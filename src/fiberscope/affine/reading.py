@@ -47,6 +47,7 @@ class Reader:
         self.blocks: list[tuple[str, Form]] = []  # (activation, pre-activations)
         self.ties: list[tuple[tuple[int, int], tuple[int, int]]] = []  # pairs of (block, number in it)
         self.uses: dict[str, int] = {}
+        self.scales: list[str] = []
 
     def run(self) -> list[Form]:
         """The forms of all outputs; raises `Unreadable`."""
@@ -216,6 +217,8 @@ class Reader:
             constant = Constant(torch.tensor(constant, dtype=torch.float64))
         form, numbers = self.spread(value, shape), self.frame.numbers(constant, shape)
         if op in ("mul", "div"):
+            if constant.stored and form.plain and max(form.blocks, default=0) >= len(self.net.inputs):
+                self.scales.append(constant.stored)
             if op == "div" and not numbers.all():
                 raise Unreadable("division by zero")
             factor = numbers if op == "mul" else exact.simplify(1 / exact.rationals(numbers))
@@ -349,6 +352,16 @@ class Reader:
         """Remember how often a stored weight is used."""
         if constant.stored:
             self.uses[constant.stored] = self.uses.get(constant.stored, 0) + 1
+
+    def caveats(self) -> list[str]:
+        """Where the arrays of the model are not the weights of the graph."""
+        several = sorted(name for name, uses in self.uses.items() if uses > 1)
+        found = [
+            f"{name} is used by several layers: every use is counted as free to move on its own" for name in several
+        ]
+        return found + [
+            f"{name} rescales hidden units one by one: it is counted with their readers" for name in self.scales
+        ]
 
 
 def _as_sum(expression: Any) -> Any:

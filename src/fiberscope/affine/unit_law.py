@@ -147,8 +147,8 @@ def unit_law(name: str) -> UnitLaw:
     if row.name in _HALF_LINEAR:
         return UnitLaw(name, name, linear=1.0)
     degree = None if row.log is None or row.log <= 0 else int(row.log)
-    even = {"linear": 0.0} if row.sign == "even" else {}
-    return UnitLaw(name, row.name if parameter is None else name, row.sign, degree=degree, **even)
+    law = None if row.sign != "even" else 0.0
+    return UnitLaw(name, row.name if parameter is None else name, row.sign, degree=degree, linear=law)
 
 
 @lru_cache(maxsize=512)
