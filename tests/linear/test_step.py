@@ -79,6 +79,21 @@ def test_steps_that_are_none_are_refused(bad):
         climb(here, here.barcode, bad)
 
 
+def test_steps_lost_in_rounding_are_refused():
+    """Beside weights of size 1 a step of 1e-17 leaves no trace; over Q, and beside zeros, it is taken."""
+    barcode = Barcode.from_bars(2, {(0, 1): 1, (0, 0): 1, (1, 1): 1, (2, 2): 1})
+    target = BarMove((0, 0), (1, 1)).apply(barcode)
+    here = decompose(random_point(barcode, seed=0))
+    for call in (lambda e: apply_move(here, BarMove((0, 0), (1, 1)), e), lambda e: climb(here, target, e)):
+        with pytest.raises(InputError, match="lost in the rounding"):
+            call(1e-17)
+        assert call(1e-9).barcode == target
+    exact = decompose(random_point(barcode, seed=0, exact=True), exact=True)
+    assert exact_ranks(apply_move(exact, BarMove((0, 0), (1, 1)), Fraction(1, 10**400)).factors) == target.ranks
+    zero = decompose([np.zeros((2, 2)), np.zeros((1, 2))])
+    assert apply_move(zero, BarMove((0, 0), (1, 1)), 1e-200).size == pytest.approx(1e-200)
+
+
 def test_impossible_moves_are_refused():
     here = decompose(random_point(least_barcode((2, 2, 2), 0), seed=0))
     with pytest.raises(InputError, match="no bar"):

@@ -9,8 +9,8 @@ import numpy as np
 
 from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.order import BarMove, chain_up
-from fiberscope.linear.products import as_float, distance, relative_change
-from fiberscope.linear.step import checked_size, lead
+from fiberscope.linear.products import as_float, distance, frobenius, relative_change
+from fiberscope.linear.step import check_taken, checked_size, lead
 
 if TYPE_CHECKING:
     from fiberscope.linear.decomposition import Decomposition
@@ -47,14 +47,16 @@ def climb(decomposition: Decomposition, target: Barcode, epsilon: Any) -> Climb:
     A chain of n covers (`chain_up`) is walked in steps of Frobenius norm ``epsilon / n``; after every step the flow
     basis and its dual are updated by their formulas, not computed anew, so that small steps lose no digits. The
     product stays. Exact for rational factors. No step where ``target`` is the stratum itself. `InputError` if the
-    point is not in the closure of ``target``, or for a step that is not positive and finite.
+    point is not in the closure of ``target``, or for a step that is not positive and finite or that drowns in rounding.
     """
     size = checked_size(epsilon)
     moves = chain_up(decomposition.barcode, target)
     factors, flow = list(decomposition.factors), decomposition.flow
     for move in moves:
         layer, change, flow = lead(flow, move, size / len(moves))
-        factors[layer - 1] = factors[layer - 1] + change
+        moved = factors[layer - 1] + change
+        check_taken(frobenius(moved - factors[layer - 1]), size / len(moves))
+        factors[layer - 1] = moved
     after = tuple(factors)
     step = as_float(size) / len(moves) if moves else 0.0
     return Climb(

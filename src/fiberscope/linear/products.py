@@ -47,9 +47,13 @@ def tails(factors: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def frobenius(matrix: np.ndarray) -> float:
-    """The Frobenius norm, as a float also for rationals."""
+    """The Frobenius norm, as a float also for rationals; no square under- or overflows on the way."""
     if not is_exact(matrix):
-        return float(np.linalg.norm(matrix))
+        largest = float(np.abs(matrix).max(initial=0.0))
+        if 1e-140 < largest < 1e140 or not 0 < largest < math.inf:
+            return float(np.linalg.norm(matrix))
+        exponent = math.frexp(largest)[1]
+        return math.ldexp(float(np.linalg.norm(np.ldexp(matrix, -exponent))), exponent)
     return sqrt_as_float(sum((v * v for v in matrix.ravel().tolist()), start=0))
 
 

@@ -25,7 +25,7 @@ from fiberscope.linear.barcode import Bar, Barcode
 from fiberscope.linear.exact import is_exact
 from fiberscope.linear.flow import Flow
 from fiberscope.linear.order import BarMove
-from fiberscope.linear.products import distance, relative_change, sqrt_as_float
+from fiberscope.linear.products import as_float, distance, relative_change, sqrt_as_float
 
 if TYPE_CHECKING:
     from fiberscope.linear.decomposition import Decomposition
@@ -53,13 +53,16 @@ def apply_move(decomposition: Decomposition, move: BarMove, epsilon: Any) -> Ste
 
     ``W_{k+1} += c b_{k+1} a_k^*`` with ``|c| |b_{k+1}| |a_k^*| = epsilon`` (to 16 digits for rationals, where the new
     factors are exact and the product does not change at all). However small the step, the ranks after it are those of
-    ``move.apply(barcode)``. `InputError` for a step that is not positive and finite, or a move that is not possible
+    ``move.apply(barcode)``. `InputError` for a step that is not positive and finite or that drowns in the rounding of
+    the weights, or a move that is not possible
     here.
     """
     size = checked_size(epsilon)
     move.check(decomposition.barcode)
     layer, change, _ = lead(decomposition.flow, move, size)
-    return stepped(decomposition.factors, {layer: change}, move.apply(decomposition.barcode))
+    step = stepped(decomposition.factors, {layer: change}, move.apply(decomposition.barcode))
+    check_taken(step.size, size)
+    return step
 
 
 def stepped(before: tuple[np.ndarray, ...], changes: dict[int, np.ndarray], barcode: Barcode) -> Step:
@@ -79,6 +82,14 @@ def checked_size(epsilon: Any) -> Any:
     if not good or isinstance(epsilon, bool):
         raise InputError(f"epsilon: {epsilon} is no step; expected a positive finite number, the step's Frobenius norm")
     return epsilon
+
+
+def check_taken(taken: float, asked: Any) -> None:
+    """`InputError` if the floats took another step than was asked for: it is of the size of their rounding."""
+    if not math.isclose(taken, as_float(asked), rel_tol=0.01):
+        raise InputError(
+            f"epsilon: a step of {as_float(asked):.3g} is lost in the rounding of the weights; take a longer one"
+        )
 
 
 def _ratio(value: Any) -> Any:
