@@ -43,13 +43,13 @@ from fiberscope.numerics.tolerance import CRITICAL_TOLERANCE, MAX_EXACT_CRITICAL
 class CriticalPoint:
     """What kind of critical point a point is for the square loss.
 
-    ``kind`` and ``saddle`` are None where it is not critical. ``saddle`` is also None where floats cannot tell; then
+    ``kind`` and ``saddle`` are None where it is not critical. They are also None where floats cannot tell; then
     ``undecided`` says what is too close to call. ``escape``: float64 arrays shaped as the factors; at ``theta +
     escape`` the loss is lower by ``decrease``. At a strict saddle it points along a direction of negative curvature,
-    whose second derivative per unit of length is ``curvature``; at a non-strict one it is of higher order. None at a
-    minimum. ``exact``: the verdict was reached in rational arithmetic. Otherwise it is about the nearest point with
-    the barcode that `decompose` found, ``backward_error`` away, and quantities up to ``tolerance`` of their natural
-    size count as zero.
+    whose second derivative per unit of length is ``curvature``; at a non-strict one it is of higher order, and small
+    multiples of it may rise first where no straight line goes down. None at a minimum. ``exact``: the verdict was
+    reached in rational arithmetic. Otherwise it is about the nearest point with the barcode that `decompose` found,
+    ``backward_error`` away, and quantities up to ``tolerance`` of their natural size count as zero.
     """
 
     critical: bool

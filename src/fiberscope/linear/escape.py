@@ -7,9 +7,11 @@ product moves by ``t_1 .. t_m b_L a_0^*`` and perhaps by shorter chains, which t
 changes by
 
     - t_1 .. t_m |b_L^T G a_0^*|  +  (squares of all chains) / 2.
- If the second jump already reaches from the input to the output, the squares are of size ``(t_2 .. t_{m-1})^2``, so
-the inner jumps must be smaller than the two outer ones: no straight line goes down at once, but the point reached
-lies lower. That the loss is no local minimum there: Trager, Kohn and Bruna 2020.
+ If the second bar of the chain is born at layer 0 and the last but one is alive at layer L, the inner jumps alone
+ move the
+product, at a cost of ``(t_2 .. t_{m-1})^2 / 2``; then they must be smaller than the two outer ones, and where m = 3
+no straight line goes down at once, yet the point reached lies lower. That such a point is never a local minimum:
+Trager, Kohn and Bruna 2020.
 """
 
 from __future__ import annotations
