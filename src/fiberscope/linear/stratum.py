@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fiberscope.linear import components, real
 from fiberscope.linear.barcode import Bar, Barcode
+from fiberscope.linear.components import ascend, is_component
 from fiberscope.linear.local_dimension import local_dimension
 from fiberscope.linear.pairs import constrained, count_pairs, ext, hom, meeting_layers
+from fiberscope.linear.real import stratum_real_components
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Stratum:
         fiber span it. So the points are smooth iff one maximal stratum above has a differential of equal rank (then
         all have).
         """
-        return self.rank_differential != Stratum(components.ascend(self.barcode)).rank_differential
+        return self.rank_differential != Stratum(ascend(self.barcode)).rank_differential
 
     @cached_property
     def local_dimension(self) -> int:
@@ -111,12 +112,12 @@ class Stratum:
     @cached_property
     def is_component(self) -> bool:
         """Whether the stratum is maximal, so that its closure is an irreducible component of the fiber."""
-        return components.is_component(self.barcode)
+        return is_component(self.barcode)
 
     @cached_property
     def real_components(self) -> int:
         """The number of connected pieces of the stratum over the real numbers, a power of 2."""
-        return real.stratum_real_components(self.barcode)
+        return stratum_real_components(self.barcode)
 
     @cached_property
     def inner_orbit_dimension(self) -> int:
