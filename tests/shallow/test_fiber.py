@@ -370,8 +370,10 @@ def test_components_against_the_labelled_graph(truth, widths):
 
 @pytest.mark.parametrize(
     ("truth", "units"),
-    [(CASES[0][0], 3), (CASES[0][0], 4), (CASES[1][0], 3), (CASES[2][0], 4), (CASES[4][0], 3), (CASES[5][0], 4)]
-    + [(CASES[7][0], 4), (generic(1, 2, 2), 3), (generic(2, 1, 2), 4), (small(5), 3)],
+    [
+        *((CASES[case][0], d) for case, d in ((0, 3), (0, 4), (1, 3), (2, 4), (4, 3), (5, 4), (7, 4))),
+        *((generic(1, 2, 2), 3), (generic(2, 1, 2), 4), (small(5), 3)),
+    ],
 )
 def test_graph_of_cells_has_the_components(truth, units):
     """Steps between listed cells: the same components, where no cell has two pieces; steps lead to listed cells."""

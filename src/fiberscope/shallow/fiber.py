@@ -93,8 +93,7 @@ class Fiber:
         Errors: InputError for more than ``max_cells`` cells.
         """
         if self.count > max_cells:
-            raise InputError(f"{self.count} cells, more than {max_cells}: raise max_cells, or ask for their number
-            only")
+            raise InputError(f"{self.count} cells, more than {max_cells}: raise max_cells or take fewer units")
         return cell_graph(self.equation, self.cells(), max_cells=max_cells)
 
     def cell_dimension(self, cell: Cell) -> int | None:

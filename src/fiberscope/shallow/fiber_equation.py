@@ -177,6 +177,8 @@ class FiberEquation:
     def _choices(self, pure: list[int], mixed: Mixed, room: int, max_states: int) -> Iterator[tuple[int, ...]]:
         """Orientations of the pure folds: all of them if there is room for fresh hyperplanes, else those that leave no
         residual, sum_j s_j K_j u_j^T = B across the mixed folds, as zero-sum subsets with s_j = 2 x_j - 1."""
+        if room and 2 ** len(pure) > max_states:
+            raise InputError(f"{self.folds} folds: more than {max_states} orientations to look at; raise max_states")
         if room or len(pure) < 5:
             yield from product((1, -1), repeat=len(pure))
             return
