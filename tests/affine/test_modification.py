@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from tests.affine.planting import random_dag
 
+from fiberscope.affine.activation import from_expression
+from fiberscope.affine.custom_law import law_of
 from fiberscope.affine.dag import DagNetwork, Row, Unit
 from fiberscope.affine.enclosure import enclose
 from fiberscope.affine.identity_proof import AffineSymmetry, holds
 from fiberscope.affine.isomorphism import check
 from fiberscope.affine.modification import Rewriter
+from fiberscope.affine.tanh_type import geometric
 from fiberscope.affine.unit_law import UnitLaw, unit_law
 from fiberscope.errors import InputError
 
@@ -108,6 +112,42 @@ def test_a_modification_at_a_unit_that_does_not_exist():
     x = np.random.default_rng(1).normal(size=(9, 2))
     np.testing.assert_allclose(new.evaluate(x), net.evaluate(x), atol=1e-13)
     assert check(work.certificate(), net, new) is None
+
+
+def custom() -> dict[str, tuple[UnitLaw, AffineSymmetry]]:
+    """Activations of one's own: of tanh type with 4 and 6 terms, an expression with a reflection law, an odd one."""
+    half = geometric([1, Fraction(-1, 2)]).activation("four")
+    cubic = geometric([1, Fraction(1, 4), Fraction(1, 4)]).activation("six")
+    soft = from_expression("x*sigmoid(1.5*x)", "soft")
+    odd = from_expression("x/(1 + x^2)", "bump")
+    return {
+        "four": (law_of(half), AffineSymmetry.of([(a, s, -k) for k, a in enumerate((1, -0.5)) for s in (1, -1)])),
+        "six": (law_of(cubic), AffineSymmetry.of([(a, s, -k) for k, a in enumerate((1, 0.25, 0.25)) for s in (1, -1)])),
+        "soft": (law_of(soft), AffineSymmetry.of([(1, 1, 1), (-1, -1, -1), (-1, 1, 0), (1, -1, 0)], constant=1)),
+        "bump": (law_of(odd), AffineSymmetry.of([(1, 2, 1), (1, -2, -1)])),
+    }
+
+
+@pytest.mark.parametrize("name", ["four", "six", "soft", "bump"])
+def test_activations_of_ones_own(name: str):
+    law, symmetry = custom()[name]
+    assert holds(law, symmetry)
+    assert not holds(law, AffineSymmetry.of(symmetry.terms, symmetry.constant + 1.0))
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        net = random_dag(rng, units=4)
+        net = DagNetwork(2, tuple(Unit(name, unit.row) for unit in net.units), net.outputs, laws={name: law})
+        work = Rewriter(net)
+        for _ in range(2):
+            work.modify(int(rng.choice(sorted(work.units))), symmetry, term=int(rng.integers(len(symmetry.terms))))
+        new = work.network()
+        x = rng.normal(size=(10, 2))
+        before = net.evaluate(x)
+        assert np.abs(new.evaluate(x) - before).max() <= 1e-12 * max(1.0, np.abs(before).max(), _size(new))
+        assert check(work.certificate(), net, new) is None
+        pair = [enclose(n, x[0].tolist(), 128) for n in (net, new)]
+        assert pair[0] is not None and pair[1] is not None
+        assert all(float((p - q).abs_upper()) < 1e-20 for p, q in zip(pair[0], pair[1], strict=True))
 
 
 def damage(proof: dict, rng: np.random.Generator) -> dict:

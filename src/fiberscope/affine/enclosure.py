@@ -34,6 +34,8 @@ def enclose(net: DagNetwork, x: Sequence[float], bits: int = 128) -> list[Any] |
 
 def at(law: UnitLaw, t: Any) -> Any:
     """``rho(t)`` for a ball, or None."""
+    if law.enclose is not None:
+        return law.enclose(t)
     if law.expansion is not None:
         constant, base, terms = law.expansion
         total = ball(constant)

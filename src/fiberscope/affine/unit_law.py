@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class UnitLaw:
 
     ``pieces``: for a piecewise linear rho its points ``((t, value), ...)`` between which it is linear, and the two
     outer slopes. ``expansion``: ``rho(t) = C + sum c base(p t + q)`` as ``(C, base, ((c, p, q), ...))`` for a rho that
-    is a finite sum of copies of a named activation. ``function`` computes a rho that has no name here.
+    is a finite sum of copies of a named activation. ``function`` computes a rho that has no name here, ``enclose``
+    does so for python-flint balls, and ``prover`` proves its affine symmetries.
 
     >>> unit_law("sigmoid").flip
     (-1.0, 0.0, 1.0)
@@ -50,6 +51,8 @@ class UnitLaw:
     pieces: tuple[tuple[tuple[Exact, Exact], ...], Exact, Exact] | None = None
     expansion: tuple[Exact, str, tuple[tuple[Exact, Exact, Exact], ...]] | None = None
     function: Function | None = None
+    prover: Callable[[Any], bool] | None = field(default=None, compare=False)
+    enclose: Callable[[Any], Any] | None = field(default=None, compare=False)
 
     def value(self, t: np.ndarray) -> np.ndarray:
         """rho elementwise in float64, same shape."""
