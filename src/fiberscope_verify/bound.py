@@ -17,6 +17,8 @@ from .report import Reject, need
 from .trees import Tree, X
 
 U = 2.0**-53
+TINY = 1e-300
+"""Added to sizes: a product below the normal numbers is off by up to 2^-1075, whatever its own size."""
 CHUNK = 256
 MAX_NODES = 1_000_000
 
@@ -24,6 +26,20 @@ MAX_NODES = 1_000_000
 def outward(n: int) -> float:
     """A relative error bound for sums of n products of rounded numbers, with room."""
     return 4 * (n + 8) * U
+
+
+def floats(chain: Chain) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights and biases as float64: stored numbers exactly, computed ones with a relative error of at most 2^-52."""
+    if "float" not in chain.cache:
+        out = []
+        for layer in chain.layers:
+            pair = to_float(layer.weight), to_float(layer.bias)
+            for exact, rounded in zip((layer.weight, layer.bias), pair, strict=True):
+                small = np.asarray(exact != 0, dtype=bool) & (np.abs(rounded) < 2.0**-1022)
+                need(exact.dtype != object or not small.any(), "a computed number is too small for float64")
+            out.append(pair)
+        chain.cache["float"] = out
+    return chain.cache["float"]
 
 
 class Forms:
@@ -92,16 +108,16 @@ def backward(rows: np.ndarray, c: np.ndarray, weights: list, relaxed: list, reac
     """
     count, r, k = rows.shape
     unit = outward(max([k, *(w.shape[1] for w, _ in weights[: len(relaxed)])]) + 8)
-    c = c + unit * ((np.abs(rows) @ reach[-1][..., None])[..., 0] + np.abs(c)) + 1e-290
+    c = c + unit * (((np.abs(rows) + TINY) @ reach[-1][..., None])[..., 0] + np.abs(c)) + 1e-290
     for j in reversed(range(len(relaxed))):
         (w, b), (under, under_t, over, over_t) = weights[j], relaxed[j]
         positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
         c = c + (positive @ over_t[..., None] + negative @ under_t[..., None])[..., 0]
-        size = (np.abs(rows) @ (np.abs(over_t) + np.abs(under_t))[..., None])[..., 0]
+        size = ((np.abs(rows) + TINY) @ (np.abs(over_t) + np.abs(under_t) + TINY)[..., None])[..., 0]
         rows = positive * over[:, None, :] + negative * under[:, None, :]
         c = c + rows @ b
-        weight = reach[j] @ np.abs(w).T + np.abs(b)
-        size = size + (np.abs(rows) @ weight[..., None])[..., 0] + np.abs(c)
+        weight = reach[j] @ (np.abs(w) + TINY).T + np.abs(b)
+        size = size + ((np.abs(rows) + TINY) @ weight[..., None])[..., 0] + np.abs(c)
         rows = (rows.reshape(count * r, -1) @ w).reshape(count, r, -1)
         c = c + unit * size + 1e-290
     return rows, c
@@ -109,9 +125,7 @@ def backward(rows: np.ndarray, c: np.ndarray, weights: list, relaxed: list, reac
 
 def output_forms(chain: Chain, mid: np.ndarray, rad: np.ndarray) -> Forms:
     """Affine bounds of all outputs on N boxes, with every hidden layer bounded the same way before it is relaxed."""
-    if "float" not in chain.cache:
-        chain.cache["float"] = [(to_float(layer.weight), to_float(layer.bias)) for layer in chain.layers]
-    weights, relaxed, reach = chain.cache["float"], [], [np.abs(mid) + rad]
+    weights, relaxed, reach = floats(chain), [], [np.abs(mid) + rad]
     for layer, (w, b) in zip(chain.layers, weights, strict=True):
         m = len(b)
         rows = np.broadcast_to(np.concatenate([w, -w]), (len(mid), 2 * m, w.shape[1]))

@@ -4,10 +4,12 @@ Write h for b's values after a hidden layer. Going forward, ``z = P h + p`` reco
 layer, for its units that are alive. A free unit of a is ``scale`` times one unit of b; the linear units of a reach the
 next layer through b's carriers (units of b that are active wherever the claim is made): ``lift`` reads them.
 
-Let A' be a with its linear units made linear everywhere: it is a on the box. T_l computes b up to layer l, then
-``P h + p``, then the rest of A'. T_0 is A', the last T differs from b only in the output map. Neighbours T_l, T_{l+1}
-differ by an error that is bounded layer by layer on the box (all of it rounding, or a mistake) and that travels to the
-outputs through difference quotients: a linear unit multiplies by its slope, a free ReLU by a number in [slope, 1].
+On a leaf of the box, let A' be a with every unit made linear everywhere that is linear on this leaf in a (and, when it
+stands for a unit of b, on the same side there): it is a on the leaf. T_l computes b up to layer l, then ``P h + p``,
+then the rest of A'. T_0 is A', the last T differs from b only in the output map. In T_l and T_{l+1} layer l has b's own
+values; a unit that A' made linear meets a unit of b that is linear too. So neighbours differ by an error that is
+bounded by the sizes of b's values on the leaf (all of it rounding, or a mistake), and it travels to the outputs through
+difference quotients of A': a linear unit multiplies by its slope, any other by a number in [slope, 1].
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bound import U
+from .bound import TINY, U, floats
 from .chain import Chain
 from .report import need
-from .stable import ACTIVE, FREE, INACTIVE, floats, local, slope
+from .stable import ACTIVE, FREE, INACTIVE, local, slope
 
 
 @dataclass
@@ -105,8 +107,8 @@ class Comparison:
         lift = relation.lift
         # free units: a's pre-activation against scale times that of b's unit
         ours, ours_constant = scale[free, None] * w[twin], scale[free] * bias[twin]
-        free_rows = np.abs(P[free] - ours) + 16 * U * (np.abs(P[free]) + np.abs(ours))
-        free_constant = np.abs(p[free] - ours_constant) + 16 * U * (np.abs(p[free]) + np.abs(ours_constant))
+        free_rows = np.abs(P[free] - ours) + 16 * U * (np.abs(P[free]) + np.abs(ours) + TINY)
+        free_constant = np.abs(p[free] - ours_constant) + 16 * U * (np.abs(p[free]) + np.abs(ours_constant) + TINY)
         if self.exact:
             one = scale[free] == 1
             free_rows[(P[free] == ours) & one[:, None]] = 0.0
@@ -115,10 +117,12 @@ class Comparison:
         v = w_next[np.ix_(after, units[linear])] * np.where(here[linear] == ACTIVE, 1.0, s)
         terms = len(units) + len(bias) + 8
         gamma = 8 * terms * U
-        size = np.abs(v) @ np.abs(P[linear]) + np.abs(lift) @ np.abs(w[carriers])
+        size = (np.abs(v) + TINY) @ (np.abs(P[linear]) + TINY) + (np.abs(lift) + TINY) @ (np.abs(w[carriers]) + TINY)
+        if linear.any() or len(carriers):
+            size = size + TINY
         next_rows = np.abs(v @ P[linear] - lift @ w[carriers]) + gamma * size
         shift = v @ p[linear] + b_next[after] - lift @ bias[carriers] - offset
-        size = np.abs(v) @ np.abs(p[linear]) + np.abs(b_next[after]) + np.abs(lift) @ np.abs(bias[carriers])
+        size = (np.abs(v) + TINY) @ np.abs(p[linear]) + np.abs(b_next[after]) + np.abs(lift) @ np.abs(bias[carriers])
         next_constant = np.abs(shift) + gamma * (size + np.abs(offset))
         if self.exact and not linear.any() and not len(carriers):
             next_constant[b_next[after] == offset] = 0.0
@@ -130,7 +134,7 @@ class Comparison:
         after_rows = None
         if np.any(scale[free] != 1) or len(np.unique(twin)) < len(twin):
             after_rows = np.zeros_like(columns)
-            np.add.at(after_rows.T, twin, gamma * np.abs(read).T)
+            np.add.at(after_rows.T, twin, gamma * (np.abs(read) + TINY).T)
         self.slips.append(
             Slip(units[free], twin, free_rows, free_constant, next_rows, next_constant, after_rows, after)
         )
@@ -150,7 +154,7 @@ class Comparison:
                 here[:, slip.free] = agreed  # linear on this box in both networks, or treated as free
                 sides.append(here)
             jacobians = self.jacobians(sides)
-            total = reach[-1] @ self.last_rows.T + self.last_constant
+            total = up(reach[-1] @ self.last_rows.T + self.last_constant, self.last_rows.shape[1])
             for l, slip in enumerate(self.slips):
                 terms = self.b.layers[l].weight.size + 64
                 w_next = np.abs(floats(self.a)[l + 1][0][np.ix_(slip.after, slip.free)])

@@ -12,9 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from .bound import CHUNK, U, backward, lines, outward, upper_end
+from .bound import CHUNK, TINY, U, backward, floats, lines, outward, upper_end
 from .chain import Chain
-from .exact import to_float
 from .report import need
 from .trees import X
 
@@ -34,13 +33,6 @@ def slope(chain: Chain, layer: int) -> float:
     return value
 
 
-def floats(chain: Chain) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights and biases as float64, relative error at most 2^-52."""
-    if "float" not in chain.cache:
-        chain.cache["float"] = [(to_float(layer.weight), to_float(layer.bias)) for layer in chain.layers]
-    return chain.cache["float"]
-
-
 def middle(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centres and radii that cover the boxes ``[lo, hi]``."""
     mid = lo * 0.5 + hi * 0.5
@@ -58,7 +50,7 @@ def relax(
         w, b = weights[l]
         free = np.flatnonzero(status[l] == FREE)
         shape = (len(mid), len(b))
-        size = reach[-1] @ np.abs(w).T * (1 + outward(w.shape[1])) + np.abs(b) * (1 + 8 * U) + 1e-290
+        size = reach[-1] @ (np.abs(w) + TINY).T * (1 + outward(w.shape[1])) + np.abs(b) * (1 + 8 * U) + 1e-290
         ends = np.empty((len(mid), 2 * len(free)))
         if len(free):
             rows = np.broadcast_to(np.concatenate([w[free], -w[free]]), (len(mid), 2 * len(free), w.shape[1]))
@@ -72,7 +64,7 @@ def relax(
         lost = (lo + hi) * 0
         below, above = -size, size.copy()
         s = slope(chain, l)
-        below[:, free], above[:, free] = np.maximum(lo, s * lo) + lost, np.maximum(hi, s * hi) + lost
+        below[:, free], above[:, free] = bent(lo, s, -1.0) + lost, bent(hi, s, 1.0) + lost
         at_zero = status[l] == ACTIVE
         below[:, at_zero] = 0.0
         at_zero = status[l] == INACTIVE
@@ -89,6 +81,15 @@ def relax(
         relaxed.append(tuple(whole))
         reach.append(size)
     return relaxed, reach, ends_of_h
+
+
+def bent(z: np.ndarray, s: float, side: float) -> np.ndarray:
+    """max(z, s z) rounded downward (side -1) or upward (side 1), zero only where it is zero or the bound stays true."""
+    if s == 0.0:
+        return np.maximum(z, 0.0)
+    low = s * z
+    low = np.where(np.abs(low) < 1e-290, -2e-290 if side < 0 else 0.0, low * (1.0 - side * 4 * U))
+    return np.where(z < 0, low, z)
 
 
 def ends_of_units(
@@ -113,7 +114,10 @@ def ends_of_units(
             rows, c = backward(rows, c, floats(chain), relaxed, reach)
             ends = upper_end(rows, c, mid, rad)
             ends = np.where(np.isfinite(ends), ends, np.inf)
+            lost = ~np.all([np.isfinite(r).all(axis=1) for r in reach], axis=0)  # an overflow on the way
+            ends[lost] = np.inf
             least, most = interval(w, b, *known)
+            least[lost], most[lost] = -np.inf, np.inf
             if layer == 0 and plain(chain, 0):
                 touching(w, b, *known, least, most)
             low.append(np.maximum(-ends[:, m:], least))
