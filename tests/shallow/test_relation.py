@@ -34,7 +34,7 @@ def test_planted_relations_are_found(seed, activation):
     plan = Relation(tuple(rng.permutation(d).tolist()), tuple(rationals(scales / 4.0 * 4).tolist()), chosen)
     other = plan(model)
     found = relation(model, other)
-    assert found == plan and found.maps(model, other)
+    assert found is not None and found == plan and found.maps(model, other)
     if "relu" in activation:
         assert normal_form(model, exact=True) == normal_form(other, exact=True)
     back = relation(other, model)

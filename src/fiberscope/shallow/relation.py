@@ -5,7 +5,7 @@
 pi a permutation of the units, r_i > 0 scales (all 1 unless the activation is homogeneous), E = {i: s_i = -1} a set
 whose weights L q_i w_i^T sum to zero, L the constant of the reflection law. For ReLU networks with as many units as
 folds every network with the same function is related in this way (Carroll, "DSLT 3: Neural Networks are Singular",
-2023). """
+2023)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Relation:
         new_W1, new_b1, new_W2 = W1.copy(), b1.copy(), W2.copy()
         for i, (place, scale) in enumerate(zip(self.permutation, self.scales, strict=True)):
             sign = -1 if i in self.reversed else 1
-            new_W1[place], new_b1[place], new_W2[:, place] = W1[i] * scale * sign, b1[i] * scale * sign, W2[:, i] /
-            scale
+            new_W1[place], new_b1[place] = W1[i] * scale * sign, b1[i] * scale * sign
+            new_W2[:, place] = W2[:, i] / scale
         moved = b2 + (W2[:, turned] @ b1[turned]) * law if turned else b2
         return ShallowModel(new_W1, new_b1, new_W2, moved, model.activation)
 
@@ -78,11 +78,13 @@ def relation(first: ShallowModel, second: ShallowModel) -> Relation | None:
     """
     shapes = [(checked_model(net).inputs, net.units, net.outputs, net.activation) for net in (first, second)]
     if shapes[0] != shapes[1]:
-        raise InputError(f"networks of different make: (inputs, units, outputs, activation) {shapes[0]} and {shapes[1]}")
+        raise InputError(
+            f"networks of different make: (inputs, units, outputs, activation) {shapes[0]} and {shapes[1]}"
+        )
     row, _ = parse_activation(first.activation)
     homogeneous = row.log == 1
     if row.linear or reflection(first.activation) == 0:
-        raise InputError(f"activation {first.activation!r}: its units have more symmetries than scaling and reversal")
+        raise InputError(f"activation {first.activation!r}: units have more symmetries than these")
     places = [_keyed(net, homogeneous, name) for net, name in ((first, "first"), (second, "second"))]
     if set(places[0]) != set(places[1]):
         return None
