@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
@@ -46,6 +47,14 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     code = "\n".join(blocks((ROOT / "docs" / "tutorial.md").read_text(), "python"))
     exec(compile(code, "tutorial.md", "exec"), {"__name__": "tutorial"})  # noqa: S102 (our own text)
+
+
+def test_the_python_of_the_linear_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("factors.npz", W1=np.eye(3, 2), W2=np.ones((2, 3)))
+    (code,) = blocks((ROOT / "docs" / "linear.md").read_text(), "python")
+    exec(compile(code, "linear.md", "exec"), {"__name__": "linear"})  # noqa: S102 (our own text)
+    assert (tmp_path / "flow.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

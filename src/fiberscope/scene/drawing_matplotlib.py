@@ -41,11 +41,11 @@ def figure(drawing: Drawing) -> Figure:
     return made
 
 
-def write_figure(drawing: Drawing, path: FilePath) -> None:
+def write_figure(drawing: Drawing, path: str | FilePath) -> None:
     """Writes the file in the format of its suffix; text stays text in .svg and .pdf. Same drawing, same bytes."""
     import matplotlib
 
-    kind = path.suffix.lower().removeprefix(".")
+    kind = FilePath(path).suffix.lower().removeprefix(".")
     metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}.get(kind, {})
     with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": drawing.title}):
         figure(drawing).savefig(path, dpi=2 * PIXELS, metadata=metadata)
