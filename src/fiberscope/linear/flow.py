@@ -88,9 +88,7 @@ class Flow:
         [[1.0], [0.0]]
         """
         bars = tuple((i, k) for i, k, m in sorted(barcode.bars, key=lambda b: (b[0], -b[1])) for _ in range(m))
-        columns = tuple(
-            tuple(s for s, (i, k) in enumerate(bars) if i <= j <= k) for j in range(barcode.length + 1)
-        )
+        columns = tuple(tuple(s for s, (i, k) in enumerate(bars) if i <= j <= k) for j in range(barcode.length + 1))
         if bases is None:
             bases = [np.eye(d) for d in barcode.widths]
         return cls(bars, columns, tuple(bases))

@@ -1,6 +1,6 @@
 """A network with one hidden layer, as four arrays.
 
-    f(x) = c + sum_i q_i sigma(<w_i, x> + b_i),      x in R^n, q_i and c in R^k, d hidden units.
+f(x) = c + sum_i q_i sigma(<w_i, x> + b_i),      x in R^n, q_i and c in R^k, d hidden units.
 """
 
 from __future__ import annotations
