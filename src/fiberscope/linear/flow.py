@@ -74,10 +74,9 @@ class Flow:
 
     def factors(self) -> tuple[Any, ...]:
         """The weights that this flow belongs to: ``W_j = F_j P_j F_{j-1}^{-1}``."""
-        return tuple(
-            self.bases[j] @ self.pattern(j).astype(self.bases[j].dtype) @ self.duals[j - 1]
-            for j in range(1, self.length + 1)
-        )
+        from fiberscope.linear.arrows import weights
+
+        return weights(self)
 
     @classmethod
     def standard(cls, barcode: Barcode, bases: Sequence[np.ndarray] | None = None) -> Flow:
