@@ -21,6 +21,7 @@ from fiberscope.shallow.examples import (
     boundary_off_the_folds,
     four_hyperplanes,
     m_symmetric,
+    network,
     reversal_without_annihilation,
     reversed_pair,
     scaling,
@@ -201,7 +202,17 @@ def test_zero_for_equal_functions_only():
     assert 0 < found.error_bound < found.k < 1e-30
 
 
-@pytest.mark.parametrize(("n", "d"), [(3, 4), (4, 3), (5, 2)])
+def test_huge_and_tiny_weights():
+    """Rationals do not overflow; floats of the result may, and say so. A tiny K keeps a positive bound."""
+    model, zero = network([[1e200]], [0], [[1.0]]), network([[1.0]], [0], [[0.0]])
+    assert potential(model, zero, (-1, 1), exact=True).k == rational(1e200) ** 2 / 12
+    with pytest.raises(InputError, match="range of float64"):
+        potential(model, zero, (-1, 1))
+    tiny = potential(network([[1e-170]], [0], [[1.0]]), zero, (-1, 1))
+    assert tiny.k == 0.0 and 0 < tiny.error_bound < 1e-300
+
+
+@pytest.mark.parametrize(("n", "d"), [(3, 4), (4, 3), pytest.param(5, 2, marks=pytest.mark.slow)])
 def test_more_inputs_against_monte_carlo(n, d):
     rng = np.random.default_rng(n)
     model, truth = normal(rng, d, n, 2), normal(rng, 1, n, 2, "leaky_relu(0.3)")

@@ -11,7 +11,9 @@ singular learning theory (Watanabe, Algebraic Geometry and Statistical Learning 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -184,9 +186,20 @@ def _rounded(array: np.ndarray) -> tuple[np.ndarray, float]:
     values, error = np.zeros(array.shape), 0.0
     for place, ball in np.ndenumerate(array):
         if 0 in ball:
-            error = max(error, float(ball.abs_upper()))
+            error = max(error, _above(fraction(ball.abs_upper().upper().fmpq())))
             continue
-        middle = fraction(ball.mid().fmpq())
-        values[place] = float(middle)
-        error = max(error, float(abs(fraction(values[place]) - middle)) * (1 + 2.0**-50) + 2 * float(ball.rad()))
+        middle, radius = fraction(ball.mid().fmpq()), fraction(ball.rad().upper().fmpq())
+        try:
+            values[place] = float(middle)
+        except OverflowError:
+            raise InputError(
+                "K or its gradient exceeds the range of float64; rescale the weights or use exact"
+            ) from None
+        error = max(error, _above(abs(fraction(values[place]) - middle) + radius))
     return values, error
+
+
+def _above(value: Fraction) -> float:
+    """A float that is not smaller."""
+    nearest = float(value)
+    return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
