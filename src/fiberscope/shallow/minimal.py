@@ -116,8 +116,10 @@ class _Search:
     def __init__(self, problem: Problem, start: Choice, deadline: float) -> None:
         self.problem, self.deadline = problem, deadline
         self.m = problem.form.folds
-        plain = Choice((), start.signs)
-        self.best = min((start, plain, self.spanning(start.signs)), key=problem.cost)
+        self.best = start
+        if problem.cost(start) > problem.least:
+            plain = Choice((), start.signs)
+            self.best = min((start, plain, self.spanning(start.signs)), key=problem.cost)
         self.methods: list[str] = []
         self.truncated = False
 
@@ -141,7 +143,7 @@ class _Search:
         """Doubling a basis of the normals absorbs all that can be absorbed (pointless on a box)."""
         if self.problem.bounded or not self.m:
             return Choice((), signs)
-        return Choice(tuple(reduced(self.problem.form.normals.T)[1]), signs)
+        return Choice(tuple(reduced(self.problem.directions.T)[1]), signs)
 
     def level(self, cost: int) -> Choice | bool:
         """A choice of this cost; True: proved that there is none; False: not settled."""
@@ -171,7 +173,7 @@ class _Search:
         for size in range(cost % 2, cost + 1, 2):
             seen = set()
             for doubled in combinations(range(self.m), size):
-                rows, pivots = reduced(self.problem.form.normals[list(doubled)])
+                rows, pivots = reduced(self.problem.directions[list(doubled)])
                 key = tuple(map(tuple, rows.tolist()))
                 if len(pivots) == size and key not in seen:
                     seen.add(key)

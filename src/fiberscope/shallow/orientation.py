@@ -12,6 +12,7 @@ changes sign on a bounded box. For ReLU jump / mean = 2.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,6 +79,15 @@ class Problem:
         weight = as_rational(1 if self.law.mean else 0)
         return [k[:, None] * u[None, :] * weight for k, u in zip(self.form.kinks, self.form.normals, strict=True)]
 
+    @cached_property
+    def directions(self) -> np.ndarray:
+        """The normals u_j as primitive integer vectors (m x n), which is what eliminations like."""
+        out = self.form.normals.copy()
+        for j, row in enumerate(out):
+            common = math.lcm(*(int(v.q) for v in row))
+            out[j] = row * as_rational(common)
+        return out
+
     def residual(self, choice: Choice) -> np.ndarray:
         """R_D(s), k x n."""
         left = self.target
@@ -88,14 +98,18 @@ class Problem:
 
     def quotient(self, doubled: tuple[int, ...]) -> np.ndarray:
         """A basis Q (n x q) of the vectors orthogonal to u_j, j in D: R Q is R modulo their span."""
-        return null_space(self.form.normals[list(doubled)])
+        return null_space(self.directions[list(doubled)])
 
     def cost(self, choice: Choice) -> int:
         """|D| + price * rank(R_D(s) modulo span(u_D)): the units beyond one per fold."""
-        left = self.residual(choice) @ self.quotient(choice.doubled)
+        left = self.residual(choice)
+        if choice.doubled:
+            left = left @ self.quotient(choice.doubled)
         return len(choice.doubled) + self.price * rank(rationals(left))
 
     @cached_property
     def least(self) -> int:
         """A lower bound for every cost: no choice changes T modulo the span of all normals."""
+        if rank(self.directions) == self.form.inputs:
+            return 0
         return self.price * rank(rationals(self.target @ self.quotient(tuple(range(self.form.folds)))))

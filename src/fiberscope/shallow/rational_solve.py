@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from fiberscope.numerics.exact import rationals
+
+PRIME = (1 << 61) - 1
 
 
 def flint_matrix(A: np.ndarray) -> Any:
@@ -23,7 +26,21 @@ def rank(A: np.ndarray) -> int:
     >>> rank(np.array([[1.0, 2.0], [2.0, 4.0]]))
     1
     """
-    return flint_matrix(A).rref()[1] if A.size else 0
+    if not A.size:
+        return 0
+    return min(A.shape) if _full_rank_modulo(A) else flint_matrix(A).rref()[1]
+
+
+def _full_rank_modulo(A: np.ndarray) -> bool:
+    """Whether A, its rows made whole, has full rank modulo a prime; then it has over Q."""
+    from flint import nmod_mat
+
+    rows = []
+    for row in rationals(A).tolist():
+        common = math.lcm(*(int(v.q) for v in row))
+        rows += [int(v.p) * (common // int(v.q)) % PRIME for v in row]
+    r, c = A.shape
+    return nmod_mat(r, c, rows, PRIME).rank() == min(r, c)
 
 
 def reduced(A: np.ndarray) -> tuple[np.ndarray, list[int]]:
