@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fiberscope.affine.assignment import blocks_of, lower_bound
 from fiberscope.affine.dag import DagNetwork, Row, Unit
+from fiberscope.affine.dense import dense
 from fiberscope.affine.distance import distance
 from fiberscope.affine.enumerate import networks
 from fiberscope.errors import InputError
@@ -72,6 +74,25 @@ def test_equal_networks_are_at_distance_zero_and_neighbours_near():
             near = replace(other, units=tuple(rows))
             moved = float(np.linalg.norm(flat(near) - flat(other)))
             assert distance(net, near).upper == pytest.approx(moved, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "sigmoid", "relu6", "gaussian"])
+def test_the_lower_bound_is_below_where_it_is_sharp(name: str):
+    """Only one matrix is moved a little: every relaxation is nearly exact, and a bound that adds too much shows."""
+    for seed, layer in itertools.product(range(3), range(3)):
+        a = mlp((2, 3, 3, 1), name, seed)
+        rng = np.random.default_rng(seed)
+
+        def moved(row: Row, rng: np.random.Generator = rng) -> Row:
+            return Row(row.parents, tuple(float(w) + 1e-4 * rng.normal() for w in row.weights), row.bias)
+
+        units = tuple(
+            Unit(u.activation, moved(u.row) if a.layers[i] == layer + 1 else u.row) for i, u in enumerate(a.units)
+        )
+        b = replace(a, units=units, outputs=tuple(moved(row) for row in a.outputs) if layer == 2 else a.outputs)
+        bound = lower_bound(dense(a), dense(b), blocks_of(a))
+        true = brute(a, b) ** 2
+        assert 0.2 * true < bound <= true * (1 + 1e-9)
 
 
 def test_a_metric_for_one_layer():

@@ -18,6 +18,7 @@ from fiberscope.affine.enclosure import enclose
 from fiberscope.affine.identity_proof import AffineSymmetry, holds
 from fiberscope.affine.isomorphism import check
 from fiberscope.affine.modification import Rewriter
+from fiberscope.affine.scalar import exact, text
 from fiberscope.affine.tanh_type import geometric
 from fiberscope.affine.unit_law import UnitLaw, unit_law
 from fiberscope.errors import InputError
@@ -229,6 +230,34 @@ def test_refining_a_hard_tanh():
         terms = [(1, n, n - 1 - 2 * j) for j in range(n)]
         assert holds(unit_law("hardtanh"), AffineSymmetry.of([*terms, (-n, 1, 0)]))
         assert not holds(unit_law("hardtanh"), AffineSymmetry.of([*terms, (-n, 1, 1)]))
+
+
+def test_piecewise_proofs_with_negative_slopes():
+    law = unit_law("hardtanh")
+    assert holds(law, AffineSymmetry.of([(-1, -2, -1), (1, 2, -1), (-2, 1, 0)]))
+    assert holds(law, AffineSymmetry.of([(-1, -2, -1), (-1, -2, 1), (2, -1, 0)]))
+    assert not holds(law, AffineSymmetry.of([(1, -2, -1), (1, 2, -1), (-2, 1, 0)]))
+
+
+def test_a_circle_in_a_certificate_is_refused():
+    """A step that makes a unit read its own descendants keeps all equations and is no network any more."""
+    units = (Unit("tanh", Row.of({0: 1.0})), Unit("tanh", Row.of({1: 2.0})))
+    net = DagNetwork(1, units, (Row.of({2: 1.0}),))
+    terms = [[text(exact(v)) for v in term] for term in ((1, 1, 0), (1, -1, 0))]
+    tau = {"weights": {"1": text(2.0)}, "bias": text(0.0)}
+    step = {"activation": "tanh", "terms": terms, "constant": text(0.0), "linear": text(0.0), "tau": tau}
+    step |= {"units": [2, 3], "readers": [["unit", 1, text(1.0)]], "removed": []}
+    proof = {"format": "rho-isomorphism", "version": 1, "steps": [step], "order": [1, 2, 3]}
+    assert "circle" in str(check(proof, net, net))
+
+
+def test_a_unit_that_is_read_cannot_be_removed():
+    net = dag(np.random.default_rng(0), "tanh")
+    work = Rewriter(net)
+    work.modify(6, SYMMETRIES["tanh"])
+    proof = work.certificate()
+    proof["steps"][0]["removed"] = [6, 7]
+    assert "is read" in str(check(proof, net, work.network()))
 
 
 def test_what_cannot_be_done_is_refused():

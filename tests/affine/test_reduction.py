@@ -86,6 +86,20 @@ def test_near_clones_are_not_merged():
         assert reduce_network(both).units_after == len(units)
 
 
+def test_weights_that_cancel_up_to_rounding():
+    """0.1 + 0.2 - 0.3 is 2^-54 or so in floats and not 0: three clones, read with these, make their reader constant."""
+    clones = tuple(Unit("tanh", Row.of({0: 1.5}, 0.5)) for _ in range(3))
+    reader = Unit("tanh", Row.of({1: 0.1, 2: 0.2, 3: -0.3}, 0.25))
+    net = DagNetwork(1, (*clones, reader), (Row.of({1: 1.0, 4: 2.0}, 0.0),))
+    assert reduce_network(net, ulp=0).units_after == 2
+    found = reduce_network(net)
+    assert (found.units_after, found.strength) == (1, "rounding")
+    assert found.network.outputs[0].bias == pytest.approx(2.0 * np.tanh(0.25), rel=1e-15)
+    tiny = Unit("tanh", Row.of({1: 1e-17}, 0.25))
+    stored = DagNetwork(1, (clones[0], tiny), (Row.of({1: 1.0, 2: 2.0}),))
+    assert reduce_network(stored).units_after == 2  # a stored number is what it is, however small
+
+
 def test_signs_and_constants_by_hand():
     """tanh(x) + tanh(-x) + tanh(1/2) + sigmoid pair: everything is constant."""
     units = (

@@ -66,6 +66,8 @@ def show(found: NetworkCount, written: list[Path]) -> None:
     digits = decimal(found.count)
     gone = f" of {before}; the others are redundant" if after < before else ""
     say(f"The irreducible form has {after} hidden units{gone}.")
+    if found.reduction.strength == "rounding":
+        say("Some of the redundant units agree with others only up to rounding, after constants are folded.")
     size = "" if len(digits) < 7 else f", a number of {len(digits)} digits"
     say(f"Networks with the same function and these widths: {digits}{size}.")
     if found.complete:
