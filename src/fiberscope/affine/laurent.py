@@ -10,7 +10,7 @@ from typing import Any
 
 from fiberscope.errors import InputError
 
-MOST_TERMS = 6000
+MOST_TERMS = 40_000
 """Longest series that is summed; beyond it a zero of P is too near the unit circle."""
 
 
@@ -59,7 +59,7 @@ def annulus(polynomial: tuple[Fraction, ...]) -> tuple[Any, Any, Any, Any]:
         p = fmpq_poly([fmpq(c.numerator, c.denominator) for c in polynomial])
         zeros = [(abs(z), m) for z, m in zeros_of(p)]
         sizes = [z for z, _ in zeros]
-        if any(not (z > 1.02 or z < 0.98) for z in sizes):
+        if any(not (z > 1.05 or z < 0.95) for z in sizes):
             raise InputError("tanh type: P has a zero of absolute value 1 (or nearly), where 1/P has no series")
         outer = min((z.lower() for z in sizes if z > 1), key=float, default=arb(16)).min(arb(16))
         inner = max((z.upper() for z in sizes if z < 1), key=float, default=arb(0)).max(arb("0.0625"))
@@ -116,10 +116,11 @@ def by_residues(polynomial: tuple[Fraction, ...], down: int, up: int) -> dict[in
     out: dict[int, Any] = {}
     for z, _ in zeros:
         far = bool(abs(z) > 1)
-        term = 1 / slope(z) * (-1 / z if far else 1)
-        for k in range(up + 1) if far else range(-1, -down - 1, -1):
-            out[k] = out.get(k, acb(0)) + term
-            term = term / z if far else term * z
+        weight = -1 / slope(z) if far else 1 / slope(z)
+        for k in (
+            range(up + 1) if far else range(-down, 0)
+        ):  # powers one by one: repeated products would swell the balls
+            out[k] = out.get(k, acb(0)) + weight * z ** (-k - 1)
     return {k: c.real for k, c in out.items()}
 
 
@@ -135,7 +136,7 @@ def by_means(polynomial: tuple[Fraction, ...], down: int, up: int, inner: Any, o
     angles = [arb(2 * j) / n for j in range(n)]
     roots = [acb(a.cos_pi(), a.sin_pi()) for a in angles]
     values = [1 / p(x) for x in roots]
-    alias = tail(*outer, n - up) + tail(*inner, n - down)
+    alias = tail(outer[0], outer[1], n - up) + tail(inner[0], inner[1], n - down)
     return {
         k: sum((values[j] * roots[(-j * k) % n] for j in range(n)), acb(0)).real / n + arb(0, alias)
         for k in range(-down, up + 1)

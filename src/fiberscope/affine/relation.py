@@ -154,13 +154,14 @@ def _factor(alpha: Expr) -> str:
 
 
 def _term(i: int, alpha: Expr, beta: Expr, gamma: Expr) -> str:
-    shown = f"{_factor(alpha)}rho({_line(beta, gamma)})"
-    for one in ("1*", "-1*"):
-        if shown.startswith(one):
-            shown = one[:-2] + shown[len(one) :]
+    minus = alpha.number is not None and alpha.number < 0
+    size = -alpha if minus else alpha
+    shown = f"{'' if size.number == 1 else _factor(size)}rho({_line(beta, gamma)})"
+    if not minus and shown.startswith("-"):
+        minus, shown = True, shown[1:]
     if not i:
-        return shown
-    return f"- {shown[1:]}" if shown.startswith("-") else f"+ {shown}"
+        return f"-{shown}" if minus else shown
+    return f"- {shown}" if minus else f"+ {shown}"
 
 
 def _line(slope: Expr, constant: Expr) -> str:

@@ -71,11 +71,12 @@ def search(rho: Activation, columns: Columns, linear: bool, seed: int) -> Found:
     """
     found = Found()
     candidates, found.smallest = circuits(columns, linear)
+    candidates = [c for c in candidates if not linear or magnitude(c[2]) > NEGLIGIBLE]
+    if not candidates:
+        return found
     span = Span(columns)
     forms = sorted(((simplest(upright(c, columns)), c) for c in candidates), key=lambda pair: weight(pair[0]))
     for form, given in forms:
-        if linear and magnitude(form[2]) <= NEGLIGIBLE:
-            continue
         found.sizes[len(form[0])] = found.sizes.get(len(form[0]), 0) + 1
         if span.follows(floats(given)):
             continue

@@ -14,7 +14,7 @@ import numpy as np
 from fiberscope.activations.evaluation import ball
 from fiberscope.affine.activation import Activation
 from fiberscope.affine.discovery.dictionary import Dictionary
-from fiberscope.affine.discovery.offgrid import DIGITS, newton
+from fiberscope.affine.discovery.offgrid import DIGITS, bounded, newton
 from fiberscope.affine.discovery.recognise import fraction, rational
 
 STEPS = np.arange(0.24, 4.0, 0.02)
@@ -46,16 +46,17 @@ def suspects(rho: Activation) -> Iterator[tuple[int, Fraction]]:
     """How many steps, and the step, where the least singular value dips in float64; deepest dips first."""
     t = np.linspace(-7.0, 7.0, 85) + 0.0137
     for terms in (2, 3, 4):
-        misfit = np.array([smallest(rho, t, a, terms) for a in STEPS])
-        inside = np.arange(1, len(STEPS) - 1)
-        low = inside[(misfit[inside] <= misfit[inside - 1]) & (misfit[inside] <= misfit[inside + 1])]
-        for i in sorted(low, key=lambda i: misfit[i])[:3]:
-            yield terms, Fraction(float(STEPS[i])).limit_denominator(1000)
+        for steps in (STEPS, -STEPS):
+            misfit = np.array([smallest(rho, t, a, terms) for a in steps])
+            inside = np.arange(1, len(steps) - 1)
+            low = inside[(misfit[inside] <= misfit[inside - 1]) & (misfit[inside] <= misfit[inside + 1])]
+            for i in low[np.argsort(misfit[low])][:3]:
+                yield terms, Fraction(float(steps[i])).limit_denominator(1000)
 
 
 def smallest(rho: Activation, t: np.ndarray, a: float, terms: int) -> float:
     """The least singular value of the centred, normalised columns, relative to the next one."""
-    columns = [rho.value(sign * t - s * a) for s in range(terms) for sign in (1, -1)]
+    columns = [bounded(rho.value(sign * t - s * a)) for s in range(terms) for sign in (1, -1)]
     matrix = np.stack([c - c.mean() for c in columns], axis=1)
     values = np.linalg.svd(matrix / np.linalg.norm(matrix, axis=0), compute_uv=False)
     return float(values[-1] / values[-2])

@@ -66,11 +66,11 @@ def closed_shift(y: Any) -> Expr:
 def suspects(rho: Activation, beta: int) -> list[float]:
     """Shifts at which rho(beta t + gamma) comes closest to the span of 1 and rho(t), in float64, smallest first."""
     t = np.linspace(-6.0, 6.0, 61) + 0.0137
-    basis = np.linalg.qr(np.stack([np.ones_like(t), rho.value(t)], axis=1))[0]
+    basis = np.linalg.qr(np.stack([np.ones_like(t), bounded(rho.value(t))], axis=1))[0]
     gammas = np.arange(-REACH, REACH, STEP)
     if rho.expression is None:
         gammas = gammas[::8]
-    values = rho.value(beta * t[:, None] + gammas[None, :])
+    values = bounded(rho.value(beta * t[:, None] + gammas[None, :]))
     values = values - values.mean(axis=0)
     size = np.maximum(np.linalg.norm(values, axis=0), 1e-300)
     misfit = np.linalg.norm(values - basis @ (basis.T @ values), axis=0) / size
@@ -78,6 +78,11 @@ def suspects(rho: Activation, beta: int) -> list[float]:
     low = inside[(misfit[inside] <= misfit[inside - 1]) & (misfit[inside] <= misfit[inside + 1])]
     low = low[(misfit[low] < SUSPECT) & (np.abs(gammas[low]) > (0.2 if beta == 1 else -1.0))]
     return sorted((float(gammas[i]) for i in low), key=abs)[:6]
+
+
+def bounded(values: np.ndarray) -> np.ndarray:
+    """Values that can be squared in float64; what overflows is no candidate anyway."""
+    return np.clip(np.nan_to_num(values), -1e100, 1e100)
 
 
 Functions = Callable[[Any, Any], list[Any]]

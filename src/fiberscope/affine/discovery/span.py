@@ -21,8 +21,8 @@ Sparse = tuple[list[tuple[float, Pair]], float, float]
 FOLLOWS = 1e-8
 """A vector whose part outside the span is below this times its length lies in it."""
 
-SCALES = tuple(Fraction(s) for s in ("1/3", "1/2", "1", "3/2", "2", "3", "4", "6"))
-SHIFTS = tuple(Fraction(k, 2) for k in range(-24, 25))
+SCALES = tuple(Fraction(s) for s in ("1/2", "1", "2", "3", "4", "6"))
+SHIFTS = tuple(Fraction(k, 2) for k in range(-18, 19))
 
 
 class Span:
