@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exit as stop:
         return stop.exit_code
     except TyperException as error:  # wrong usage: unknown option, missing argument
+        if type(error).__name__ == "NoArgsIsHelpError":  # nothing was asked, and the help page has been shown
+            return 0
         return fail(f"{one_line(error.format_message()).rstrip('.')}; see `fiberscope --help`")
     except FiberscopeError as error:
         return fail(one_line(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fiberscope.equivalence.fingerprint import Fingerprint, fingerprint
+from fiberscope.equivalence.identifiability import Identifiability, identifiability
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.symmetry.element import to_array
 from fiberscope.symmetry.redundancy import Redundancy, redundancy
@@ -29,6 +30,7 @@ class Inspection:
     symmetries: Symmetries = field(repr=False)
     redundant: Redundancy = field(repr=False)
     fingerprint: Fingerprint = field(repr=False)
+    identifiability: Identifiability = field(repr=False)
     elements: int
     max_relative_change: float
     seed: int
@@ -45,7 +47,8 @@ class Inspection:
                 "inputs": [{"name": i.name, "shape": list(i.shape)} for i in net.inputs],
                 "outputs": [{"shape": list(shape)} for shape in net.outputs],
             },
-            "spaces": [s.to_json() for s in sym.spaces],
+            "spaces": [{**s.to_json(), **self._identified(s.id)} for s in sym.spaces],
+            "identifiability": self.identifiability.to_json(),
             "symmetry": {
                 "continuous_dimension": sym.dimension,
                 "axis_dimension": sym.axis,
@@ -59,6 +62,12 @@ class Inspection:
             "fingerprint": self.fingerprint.text,
             "seed": self.seed,
         }
+
+    def _identified(self, space: str) -> dict[str, object]:
+        """How far the directions of a space's units are determined, and the units that differ."""
+        found = self.identifiability
+        units = [[unit, word] for unit, word in sorted(found.units.get(space, {}).items())]
+        return {"identifiability": found.spaces[space], "identifiability_units": units}
 
     def __repr__(self) -> str:
         r = self.redundant
@@ -92,7 +101,8 @@ def inspect(net: Network, *, seed: int = 0) -> Inspection:
     sym = symmetries(net)
     found = redundancy(sym, {n: to_array(net.weights[n]) for n in sym.layouts})
     change = self_check(net, sym, seed)
-    return Inspection(net, sym, found, fingerprint(net, sym), SELF_CHECK_ELEMENTS, change, seed)
+    identified = identifiability(net, sym, found)
+    return Inspection(net, sym, found, fingerprint(net, sym), identified, SELF_CHECK_ELEMENTS, change, seed)
 
 
 def self_check(net: Network, sym: Symmetries, seed: int) -> float:
