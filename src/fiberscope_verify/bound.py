@@ -118,6 +118,7 @@ def backward(rows: np.ndarray, c: np.ndarray, weights: list, relaxed: list, reac
         c = c + rows @ b
         weight = reach[j] @ (np.abs(w) + TINY).T + np.abs(b)
         size = size + ((np.abs(rows) + TINY) @ weight[..., None])[..., 0] + np.abs(c)
+        size = size + TINY * reach[j].sum(axis=1, keepdims=True)
         rows = (rows.reshape(count * r, -1) @ w).reshape(count, r, -1)
         c = c + unit * size + 1e-290
     return rows, c

@@ -167,6 +167,9 @@ def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
     stated = found.declared or (math.prod(found.inputs[0][1]) if found.inputs else 0)
     if stated != count:
         raise found.fail(f"is about {stated} inputs, the network takes {count}")
+    for name, i in {**found.low, **found.high}:
+        if i >= count:
+            raise found.fail(f"bounds {name}_{i}, which is not declared; the inputs are {name}_0 to {name}_{count - 1}")
     low, high = np.full(count, -np.inf), np.full(count, np.inf)
     for name in names:
         for i in range(count):

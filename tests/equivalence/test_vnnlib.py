@@ -1,0 +1,150 @@
+"""The input box of VNN-LIB files, versions 1.0 and 2.0; hostile files are refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fiberscope.equivalence.vnnlib import input_box
+from fiberscope.errors import InputError
+
+DECLARED = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)"
+BOUNDS = "(assert (>= X_0 -1))(assert (<= X_0 0.5))(assert (>= X_1 0))(assert (<= X_1 2e-1))"
+
+TWO = """
+(vnnlib-version <2.0>)
+(declare-network f
+  (declare-input  X Real [1, 2])
+  (declare-output Y Real [1, 1])
+)
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "p.vnnlib"
+    path.write_text(text)
+    return path
+
+
+def boxed(folder: Path, text: str, count: int = 2) -> tuple[list, list]:
+    lo, hi = input_box(write(folder, text), count)
+    assert lo.dtype == hi.dtype == np.float64
+    return lo.tolist(), hi.tolist()
+
+
+GOOD = {
+    "plain": BOUNDS,
+    "reversed": "(assert (<= -1 X_0))(assert (>= 0.5 X_0))(assert (<= 0 X_1))(assert (>= 2e-1 X_1))",
+    "one and": "(assert (and (>= X_0 -1) (<= X_0 0.5) (>= X_1 0) (<= X_1 0.2)))",
+    "one branch": "(assert (or (and (>= X_0 -1.0) (<= X_0 5e-1) (>= X_1 0) (<= X_1 0.2))))",
+    "comments": "; a property\n" + BOUNDS.replace(")(", ") ; (assert (<= X_0 -9))\n("),
+    "outputs": BOUNDS + "(assert (or (and (<= Y_0 0)) (and (>= Y_0 3))))",
+    "tightest counts": BOUNDS + "(assert (<= X_0 7))(assert (>= X_1 -7))",
+    "negated": BOUNDS.replace("X_0 -1", "X_0 (- 1)"),
+    "solver": BOUNDS + "(check-sat)(exit)",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_version_1(name: str, tmp_path: Path):
+    assert boxed(tmp_path, DECLARED + GOOD[name]) == ([-1.0, 0.0], [0.5, 0.2])
+
+
+def test_equality_is_a_point(tmp_path: Path):
+    text = DECLARED + "(assert (= X_0 0.25))(assert (>= X_1 0))(assert (<= X_1 1))"
+    assert boxed(tmp_path, text) == ([0.25, 0.0], [0.25, 1.0])
+
+
+def test_version_2(tmp_path: Path):
+    first, second = "X[0,0]", "X[0,1]"
+    text = TWO + f"(assert (and (<= {first} 0.5) (>= {first} -1)))(assert (<= {second} 0.2))(assert (>= {second} 0))"
+    assert boxed(tmp_path, text + "(assert (<= Y[0,0] 1))") == ([-1.0, 0.0], [0.5, 0.2])
+
+
+def test_version_2_counts_in_the_declared_shape(tmp_path: Path):
+    text = "(vnnlib-version <2.0>)(declare-network f (declare-input img Real [2,3]) (declare-output y Real [1]))"
+    for i in range(2):
+        for j in range(3):
+            text += f"(assert (>= img[{i},{j}] {3 * i + j}))(assert (<= img[{i},{j}] {3 * i + j + 0.5}))"
+    lo, hi = boxed(tmp_path, text, 6)
+    assert lo == [0, 1, 2, 3, 4, 5]
+    assert hi == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+
+
+def test_version_2_pairs_share_their_inputs(tmp_path: Path):
+    text = TWO + TWO.replace("<2.0>", "<2.0>").replace("network f", "network g").replace("X", "Z").replace("Y", "W")
+    text += "(assert (= X[0,0] Z[0,0]))(assert (= X[0,1] Z[0,1]))"
+    text += "(assert (>= X[0,0] -1))(assert (<= X[0,0] 0.5))(assert (>= X[0,1] 0))(assert (<= X[0,1] 0.2))"
+    assert boxed(tmp_path, text) == ([-1.0, 0.0], [0.5, 0.2])
+
+
+BAD = {
+    "nothing": ("", "not a VNN-LIB file"),
+    "words": ("hello", "not a VNN-LIB file"),
+    "an open bracket": (DECLARED + BOUNDS + "(", "brackets do not match"),
+    "a closing bracket": (DECLARED + BOUNDS + ")", "closing bracket too many"),
+    "deep": ("(" * 5000 + ")" * 5000, "nested too deeply"),
+    "deep constraint": (DECLARED + "(assert " + "(and " * 90 + "(<= X_0 1)" + ")" * 90 + ")", "input 0 has no"),
+    "json": ('{"a": 1}', "not a VNN-LIB file"),
+    "another language": ("(define x 1)", "unknown statement"),
+    "no lower bound": (DECLARED + BOUNDS.replace("(assert (>= X_1 0))", ""), "input 1 has no lower or no upper"),
+    "infeasible": (DECLARED + BOUNDS + "(assert (>= X_0 0.6))", "no input fits"),
+    "a union": (DECLARED + BOUNDS + "(assert (or (<= X_0 0) (>= X_0 0.1)))", "only boxes"),
+    "a negation": (DECLARED + BOUNDS + "(assert (not (<= X_0 0)))", "only boxes"),
+    "a sum": (DECLARED + BOUNDS + "(assert (<= (+ X_0 X_1) 0))", "only boxes"),
+    "inputs and outputs": (DECLARED + BOUNDS + "(assert (<= X_0 Y_0))", "only boxes"),
+    "no number": (DECLARED + BOUNDS + "(assert (<= X_0 nan))", "only boxes"),
+    "endless": (DECLARED + BOUNDS.replace("0.5", "inf"), "only boxes"),
+    "overflow": (DECLARED + BOUNDS.replace("0.5", "1e999"), "only boxes"),
+    "undeclared": (DECLARED + BOUNDS + "(assert (<= X_2 0))", "not declared"),
+    "a huge index": (DECLARED + BOUNDS + "(assert (<= X_99999999999999999999 0))", "not declared"),
+    "too few": ("(declare-const X_0 Real)" + BOUNDS, "is about 1 inputs"),
+    "other names": ("(declare-const a Real)", "expected X_i"),
+    "version 2, wrong rank": (TWO + "(assert (<= X[0] 1))", "does not fit the declared shape"),
+    "version 2, out of range": (TWO + "(assert (<= X[0,2] 1))", "does not fit the declared shape"),
+    "version 2, huge": (TWO.replace("[1, 2]", "[99999999999999999999, 9]"), "is about"),
+    "version 2, no bounds": (TWO, "no lower or no upper"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_refused(name: str, tmp_path: Path):
+    text, words = BAD[name]
+    path = write(tmp_path, text)
+    with pytest.raises(InputError, match=words) as caught:
+        input_box(path, 2)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path):
+    (tmp_path / "bytes").write_bytes(bytes(range(256)))
+    for path in (tmp_path / "missing", tmp_path, tmp_path / "bytes"):
+        with pytest.raises(InputError, match="cannot be read"):
+            input_box(path, 2)
+
+
+@given(st.text(alphabet="()<>= X_01Y[],.;-eadnorssert\n", max_size=200))
+def test_noise_is_refused_or_read(tmp_path_factory, text: str):
+    """Any text: a box, or an InputError; nothing else."""
+    path = write(tmp_path_factory.getbasetemp(), DECLARED + BOUNDS + text)
+    try:
+        lo, hi = input_box(path, 2)
+    except InputError:
+        return
+    assert np.all(lo <= hi)
+    assert np.all(lo >= [-1, 0])
+    assert np.all(hi <= [0.5, 0.2])
+
+
+def test_published_properties(acasxu: Path):
+    lo, hi = input_box(acasxu / "specs" / "properties" / "prop_3.vnnlib", 5)
+    assert np.all(lo < hi)
+    assert lo[0] == pytest.approx(-0.303531156)
+    for path in sorted((acasxu / "specs").glob("*/instance_0.vnnlib")):
+        low, high = input_box(path, 5)
+        assert np.all(low <= high)
