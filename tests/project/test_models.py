@@ -42,3 +42,22 @@ def test_accuracy_is_the_one_stated(models: Path, table: dict, name: str):
     accuracy = float((session.run(None, {"pixels": pixels})[0].argmax(1) == y_test).mean())
     assert accuracy == pytest.approx(row["test_accuracy"], abs=5e-3)
     assert accuracy >= (0.98 if "conv" in name else 0.96)
+
+
+def test_the_linear_classifier_and_its_saddle(models: Path):
+    """The files are those described; the trained network is a global minimum, the plateau beside it a spurious saddle."""
+    from fiberscope.linear import critical, decompose, load_factors
+    from fiberscope.linear.factors_file import load_target
+
+    facts = json.loads((models / "digits_linear.json").read_text())
+    for name, digest in facts["sha256"].items():
+        assert hashlib.sha256((models / name).read_bytes()).hexdigest() == digest
+    target = load_target(models / "digits_linear_target.npz")
+    trained, saddle = (load_factors(models / f"digits_linear{end}.npz") for end in ("", "_saddle"))
+    found = critical(trained, target)
+    assert (found.kind, found.saddle, found.rank) == ("pure", "none", 6)
+    found = critical(saddle, target)
+    assert (found.kind, found.saddle, found.rank) == ("spurious", "non-strict", facts["saddle"]["rank"])
+    assert decompose(saddle, tol=1e-9).barcode.full == 3
+    held, best = (np.linalg.svd(m)[1][:3] for m in (saddle[2] @ saddle[1] @ saddle[0], target))
+    np.testing.assert_allclose(held, best, rtol=1e-9)  # it holds the three largest singular triples
