@@ -20,7 +20,7 @@ class Dictionary:
     """All (beta, gamma) of a grid, and ``extra`` ones that the breakpoints of the activation suggest.
 
     >>> Dictionary.around((Fraction(0), Fraction(6))).extra[:2]
-    ((Fraction(-1, 1), Fraction(6, 1)), (Fraction(1, 1), Fraction(6, 1)))
+    ((Fraction(1, 1), Fraction(6, 1)), (Fraction(1, 1), Fraction(-6, 1)))
     """
 
     betas: tuple[Fraction, ...] = BETAS

@@ -53,8 +53,10 @@ class Span:
             if pair not in self.index:
                 return None
             out[self.index[pair]] += alpha
-        length = np.linalg.norm(out)
-        return out / length if np.isfinite(length) and length else None
+        size = np.abs(out).max()
+        if not np.isfinite(size) or size == 0:
+            return None
+        return out / size / np.linalg.norm(out / size)
 
     def outside(self, vectors: np.ndarray) -> np.ndarray:
         """The parts of the rows orthogonal to the span."""
