@@ -79,8 +79,8 @@ def test_equal_networks_are_at_distance_zero_and_neighbours_near():
 @pytest.mark.parametrize("name", ["tanh", "gelu", "sigmoid", "relu6", "gaussian"])
 def test_the_lower_bound_is_below_where_it_is_sharp(name: str):
     """Only one matrix is moved a little: every relaxation is nearly exact, and a bound that adds too much shows."""
-    for seed, layer in itertools.product(range(3), range(3)):
-        a = mlp((2, 3, 3, 1), name, seed)
+    for seed, layer in enumerate((0, 1, 1, 2)):
+        a = mlp((2, 3, 2, 1), name, seed)
         rng = np.random.default_rng(seed)
 
         def moved(row: Row, rng: np.random.Generator = rng) -> Row:

@@ -274,9 +274,8 @@ def test_arrays_that_are_not_the_weights_of_the_graph_are_a_caveat():
 
 def test_tied_units_that_are_read_alike_are_a_caveat():
     module = seeded(Residual())
-    module.get_submodule("d").weight.data[:] = 1.0
-    module.get_submodule("b").weight.data[:] = 0.5
-    module.get_submodule("c").weight.data[:] = 0.25
+    for name, level in (("d", 1.0), ("b", 0.5), ("c", 0.25)):
+        module.get_parameter(f"{name}.weight").data.fill_(level)
     net = fs.load(module, (torch.zeros(2, 3, dtype=torch.float64),))
     found = count_networks(from_network(net))
     assert not found.complete and "move apart" in str(found.reason)
