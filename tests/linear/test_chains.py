@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -132,9 +134,9 @@ def test_tied_weights_are_no_chain():
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_a_linear_model_is_read_whole(depth: int):
     widths = [5, 3, 4, 6, 2][: depth + 1]
-    layers = [nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:], strict=False)]
+    layers = [nn.Linear(a, b, bias=False) for a, b in pairwise(widths)]
     factors = from_network(loaded(nn.Sequential(*layers), 2, 5))
-    assert [f.shape for f in factors] == [(b, a) for a, b in zip(widths, widths[1:], strict=False)]
+    assert [f.shape for f in factors] == [(b, a) for a, b in pairwise(widths)]
 
 
 def test_zero_biases_are_none():

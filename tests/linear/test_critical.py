@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from tests.linear.strata import mu, random_barcode
 
 from fiberscope.errors import InputError, WeightError
-from fiberscope.linear.arrows import weights
 from fiberscope.linear.barcode import Barcode, least_barcode
 from fiberscope.linear.critical import CriticalPoint, critical
 from fiberscope.linear.exact import inverse
@@ -104,7 +103,7 @@ def aligned(barcode: Barcode, rng: np.random.Generator, values: Sequence[int]):
     for b in flow.columns[top]:
         if flow.bars[b] == (0, top):
             bases[-1][:, flow.place[top][b]] *= int(rng.choice(values))
-    factors = weights(flow)
+    factors = flow.factors()
     hat = rationals(np.zeros((widths[-1], widths[0])))
     left, right = set(), set()
     pairs = untouched(barcode, flow)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fiberscope.linear.arrows import single_bar, weights
 from fiberscope.linear.barcode import Bar, Barcode, least_barcode
 from fiberscope.linear.flow import Flow
 from fiberscope.linear.order import BarMove, chain_up
@@ -88,7 +87,7 @@ def descend_to_least(decomposition: Decomposition) -> Descent:
     """
     flow = decomposition.flow
     top = flow.length
-    end = weights(flow, lambda s, layer: int(flow.bars[s] == (0, top)))
+    end = flow.factors(lambda s, layer: int(flow.bars[s] == (0, top)))
     barcode = decomposition.barcode
     least = least_barcode(barcode.widths, barcode.full)
     if least == barcode:
@@ -99,7 +98,7 @@ def descend_to_least(decomposition: Decomposition) -> Descent:
 def undo(flow: Flow, move: BarMove) -> tuple[np.ndarray, Flow]:
     """The change of ``W_{k+1}`` that undoes a move, and the flow after it (same vectors, other bars)."""
     (i, k), (other_i, other_k) = move.source
-    upper = single_bar(flow, i, other_k)
+    upper = flow.first(i, other_k)
     head, tail = flow.vector(upper, k + 1), flow.dual(upper, k)
     bars: list[Bar] = list(flow.bars)
     bars[upper] = (i, k)
@@ -108,7 +107,7 @@ def undo(flow: Flow, move: BarMove) -> tuple[np.ndarray, Flow]:
         lower = len(bars)
         bars.append((other_i, other_k))
     else:
-        lower = single_bar(flow, other_i, k)
+        lower = flow.first(other_i, k)
         change = np.outer(head, flow.dual(lower, k) - tail)
         bars[lower] = (other_i, other_k)
     columns = [[lower if s == upper and j > k else s for s in numbers] for j, numbers in enumerate(flow.columns)]

@@ -10,7 +10,7 @@ This is the "Fundamental Theorem of Linear Neural Networks" (Bhattacharya and Sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,11 +72,34 @@ class Flow:
                 out[self.place[layer][s], self.place[layer - 1][s]] = 1.0
         return out
 
-    def factors(self) -> tuple[Any, ...]:
-        """The weights that this flow belongs to: ``W_j = F_j P_j F_{j-1}^{-1}``."""
-        from fiberscope.linear.arrows import weights
+    def factors(self, scale: Callable[[int, int], int | float] | None = None) -> tuple[Any, ...]:
+        """The weights that this flow belongs to: ``W_j = F_j P_j F_{j-1}^{-1}`` = sum of ``b_j b_{j-1}^*``.
 
-        return weights(self)
+        ``scale(s, j)`` multiplies the arrow of bar ``s`` into layer ``j`` (for rationals: integers or rationals).
+
+        >>> Flow.standard(Barcode.from_bars(1, {(0, 1): 1})).factors(lambda bar, layer: 3)[0].tolist()
+        [[3.0]]
+        """
+        from fiberscope.linear.exact import is_exact
+        from fiberscope.numerics.exact import rationals
+
+        out = []
+        for j in range(1, self.length + 1):
+            carried = [s for s in self.columns[j - 1] if s in self.place[j]]
+            heads = self.bases[j][:, [self.place[j][s] for s in carried]]
+            tails = self.duals[j - 1][[self.place[j - 1][s] for s in carried], :]
+            if scale is not None:
+                sizes = [scale(s, j) for s in carried]
+                heads = heads * (np.array(sizes, dtype=object) if is_exact(heads) else np.array(sizes))
+            if carried or not is_exact(heads):
+                out.append(heads @ tails)
+            else:  # an empty sum of rationals is a rational too
+                out.append(rationals(np.zeros((len(heads), tails.shape[1]))))
+        return tuple(out)
+
+    def first(self, birth: int, last: int) -> int:
+        """The number of the first single bar ``(birth, last)``; ValueError if there is none."""
+        return self.bars.index((birth, last))
 
     @classmethod
     def standard(cls, barcode: Barcode, bases: Sequence[np.ndarray] | None = None) -> Flow:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fiberscope.errors import InputError
-from fiberscope.linear.arrows import weights
 from fiberscope.linear.barcode import Barcode
 from fiberscope.linear.exact import from_flint, to_flint
 from fiberscope.linear.flow import Flow
@@ -46,7 +45,7 @@ def random_point(barcode: Barcode, *, seed: Seed, product: Any = None, exact: bo
         bases[0], bases[-1], scale = ends(target, barcode.full, rng)
         for j in range(1, barcode.length):  # the size of the product is shared by all layers
             bases[j][:, : barcode.full] *= scale ** (j / barcode.length) if not exact else 1
-    return weights(Flow.standard(barcode, bases))
+    return Flow.standard(barcode, bases).factors()
 
 
 def _conditioned(size: int, rng: np.random.Generator) -> np.ndarray:

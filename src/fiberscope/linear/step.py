@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fiberscope.errors import InputError
-from fiberscope.linear.arrows import single_bar
 from fiberscope.linear.barcode import Bar, Barcode
 from fiberscope.linear.exact import is_exact
 from fiberscope.linear.flow import Flow
@@ -101,7 +100,7 @@ def _ratio(value: Any) -> Any:
 
 def lead(flow: Flow, move: BarMove, size: Any) -> tuple[int, np.ndarray, Flow]:
     """``(k+1, c b_{k+1} a_k^*, the flow after)`` for the first pair of bars of the move's types."""
-    a, b = single_bar(flow, *move.first), single_bar(flow, *move.second)
+    a, b = flow.first(*move.first), flow.first(*move.second)
     k = move.first[1]
     column, row = flow.vector(b, k + 1), flow.dual(a, k)
     c = coefficient(column, row, size)
