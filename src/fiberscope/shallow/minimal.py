@@ -185,9 +185,7 @@ class _Search:
 
     def solve(self, doubled: tuple[int, ...], r: int, deadline: float) -> Choice | bool | None:
         """A choice with these doubled folds and rank <= r; False: proved none; None: not settled."""
-        Q = self.problem.quotient(doubled)
-        T = self.problem.target @ Q
-        M = [matrix @ Q for matrix in self.problem.matrices]
+        T, M = self.problem.modulo(doubled)
         free = [j for j in range(self.m) if j not in doubled and bool((M[j] != 0).any())]
         signs = np.ones(self.m, dtype=np.int64)
         if r >= min(T.shape):

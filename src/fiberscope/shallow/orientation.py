@@ -25,7 +25,7 @@ from fiberscope.shallow.bend import Bend
 from fiberscope.shallow.normal_form import NormalForm
 from fiberscope.shallow.polytope import Polytope
 from fiberscope.shallow.rational_solve import null_space, rank
-from fiberscope.shallow.sums import as_rational
+from fiberscope.shallow.sums import as_rational, exact_product
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +99,19 @@ class Problem:
     def quotient(self, doubled: tuple[int, ...]) -> np.ndarray:
         """A basis Q (n x q) of the vectors orthogonal to u_j, j in D: R Q is R modulo their span."""
         return null_space(self.directions[list(doubled)])
+
+    def modulo(self, doubled: tuple[int, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """T and all M_j modulo span{u_j: j in D} (k x q each)."""
+        if not doubled:
+            return self.target, self.matrices
+        Q = self.quotient(doubled)
+        rows = exact_product(self.directions, Q) if Q.size else np.empty((self.form.folds, 0), dtype=object)
+        weight = as_rational(1 if self.law.mean else 0)
+        M = []
+        for kink, normal, whole, row in zip(self.form.kinks, self.form.normals, self.directions, rows, strict=True):
+            lead = int((normal != 0).argmax())
+            M.append((kink * (weight * normal[lead] / whole[lead]))[:, None] * row[None, :])
+        return self.target @ Q, M
 
     def cost(self, choice: Choice) -> int:
         """|D| + price * rank(R_D(s) modulo span(u_D)): the units beyond one per fold."""

@@ -7,6 +7,7 @@ Each part then goes through methods from cheap to dear. Whatever is found is che
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ import numpy as np
 
 from fiberscope.numerics.exact import rationals
 from fiberscope.shallow.integer_signs import integer_signs
-from fiberscope.shallow.rational_solve import reduced
+from fiberscope.shallow.rational_solve import PRIME, reduced
+
+ELIMINATION_MOST = 10**9
+"""Largest rank^3 * unknowns for an elimination over Q: minutes and gigabytes beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,13 @@ def solve_signs(columns: np.ndarray, target: np.ndarray, deadline: float = np.in
     columns, target = rationals(columns), rationals(target)
     m = columns.shape[1]
     signs = np.ones(m, dtype=np.int64)
+    rank_modulo, unique = _modulo_prime(columns, target)
+    if unique is not None:
+        if len(unique) and not (columns @ rationals(unique.astype(float)) != target).any():
+            return Signs(True, unique, "linear algebra")
+        return Signs(False, None, "linear algebra modulo a prime")
+    if rank_modulo**3 * m > ELIMINATION_MOST or time.monotonic() > deadline:
+        return Signs(None, None, "too large for exact elimination")
     rows, pivots = reduced(np.concatenate([columns, target[:, None]], axis=1))
     if m in pivots:
         return Signs(False, None, "linear algebra")
@@ -70,6 +81,32 @@ def solve_signs(columns: np.ndarray, target: np.ndarray, deadline: float = np.in
         return Signs(None, None, used)
     assert (columns @ rationals(signs.astype(float)) == target).all()
     return Signs(True, signs, used)
+
+
+def _modulo_prime(columns: np.ndarray, target: np.ndarray) -> tuple[int, np.ndarray | None]:
+    """The rank modulo a prime, and what is settled there: the only possible signs, an empty array for none, or None.
+
+    Signs that solve the equation solve it modulo every prime, the equations made whole.
+    """
+    from flint import nmod_mat
+
+    r, m = columns.shape
+    entries = []
+    for row in np.concatenate([columns, target[:, None]], axis=1).tolist():
+        common = math.lcm(*(int(v.q) for v in row))
+        entries += [int(v.p) * (common // int(v.q)) % PRIME for v in row]
+    if not r or not m:
+        return 0, None
+    echelon, size = nmod_mat(r, m + 1, entries, PRIME).rref()
+    table = [[int(echelon[i, j]) for j in range(m + 1)] for i in range(size)]
+    if not any(table[-1][:m] if table else [1]):
+        return size, np.empty(0, dtype=np.int64)
+    if size < m:
+        return size, None
+    values = [row[m] for row in table]
+    if any(v not in (1, PRIME - 1) for v in values):
+        return size, np.empty(0, dtype=np.int64)
+    return size, np.array([1 if v == 1 else -1 for v in values])
 
 
 def components(echelon: np.ndarray, pivots: list[int]) -> list[tuple[list[int], list[int]]]:
