@@ -15,7 +15,7 @@ from .certificate import Certificate, fields, whole
 from .chain import Chain, Layer
 from .exact import exact, mismatch, parse_rational, rational, rational_to_float
 from .report import Reject, need
-from .trees import tree_law, tree_value
+from .trees import X, tree_law, tree_value
 
 
 def neighbours(chain: Chain, layer: object, unit: object) -> tuple[int, int, Layer, Layer]:
@@ -42,8 +42,22 @@ def zero(array: np.ndarray) -> bool:
     return not np.any(array != 0)
 
 
+REDUCTIONS = ("remove-dead", "never-positive", "fold-constant", "merge")
+NEVER_NEGATIVE = {"relu", "abs", "square", "sigmoid", "exp"}
+
+
+def nowhere_positive(chain: Chain, at: int, unit: int) -> bool:
+    """Whether a unit of hidden layer ``at`` reads values that are never negative with weights and a bias that are
+    never positive: w h + b <= 0 for every input."""
+    if at < 2:
+        return False
+    below, here = chain.layers[at - 2].activation, chain.layers[at - 1]
+    floor = below is not None and below[0] == "map" and below[1] in NEVER_NEGATIVE
+    return floor and bool(here.bias[unit] <= 0) and all(bool(x <= 0) for x in here.weight[unit])
+
+
 def reduce_step(chain: Chain, step: dict) -> None:
-    """One of remove-dead, fold-constant, merge."""
+    """One of the reductions."""
     kind = step["step"]
     keys = ("side", "layer", "unit") + (("into", "scale") if kind == "merge" else ())
     values = fields(step, kind, *keys)
@@ -53,6 +67,10 @@ def reduce_step(chain: Chain, step: dict) -> None:
         need(zero(column), f"unit {unit} of layer {at} is read: it is not dead")
         return drop(chain, at, unit, here, after)
     assert here.activation is not None
+    if kind == "never-positive":
+        need(here.activation == ("map", "relu", (), X), f"layer {at} has another activation than relu")
+        need(nowhere_positive(chain, at, unit), f"unit {unit} of layer {at} may be positive")
+        return drop(chain, at, unit, here, after)
     if kind == "fold-constant":
         need(zero(here.weight[unit]), f"unit {unit} of layer {at} depends on its inputs: it is not constant")
         value = tree_value(here.activation, rational(here.bias[unit]))
@@ -97,7 +115,7 @@ def check_chain(certificate: Certificate, a: Chain, b: Chain, checked: list[str]
     sides = {"a": Chain(list(a.layers)), "b": Chain(list(b.layers))}
     steps = list(certificate.steps)
     counts: dict[str, int] = {}
-    while steps and isinstance(steps[0], dict) and steps[0].get("step") in ("remove-dead", "fold-constant", "merge"):
+    while steps and isinstance(steps[0], dict) and steps[0].get("step") in REDUCTIONS:
         step = steps.pop(0)
         side = step.get("side")
         if not isinstance(side, str) or side not in sides:

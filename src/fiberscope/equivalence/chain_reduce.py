@@ -2,7 +2,8 @@
 
 Every step keeps the function on all inputs and is exact in rationals (theory: Sussmann 1992 for tanh; for ReLU see
 Grigsby, Lindsey, Rolnick 2023). Steps are recorded in the words of the certificate, unit numbers being those at the
-time of the step. Units are compared exactly: near duplicates are never merged.
+time of the step. Units are compared exactly: near duplicates are never merged. Merging leaves at most two units on one
+boundary, one for each side of it: a relu(z) + b relu(-z) absorbs all others.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def reduce_chain(chain: Chain, *, merge: bool = True, within: type | None = None
 
     ``within``: a float type that must hold every sum that a step makes, else the unit stays where it is.
 
-    Steps carry no side yet: ``{"step": "remove-dead"|"fold-constant"|"merge", "layer": l, "unit": i, ...}``.
+    Steps carry no side yet: ``{"step": "remove-dead", "layer": l, "unit": i, ...}``, or another of "never-positive",
+    "fold-constant", "merge".
     The result is remembered on the chain.
     """
     key = f"reduced-{merge}-{within}"
@@ -52,6 +54,8 @@ def _reduce(chain: Chain, merge: bool, within: type | None) -> Reduction:
         changed = False
         for l, name in enumerate(chain.activations):
             changed |= _drop_dead(layers, kept, steps, l)
+            if l and name == "relu" and chain.activations[l - 1] in NEVER_NEGATIVE:
+                changed |= _drop_never_positive(layers, kept, steps, l)
             changed |= _fold_constants(layers, kept, steps, l, name, within)
             if merge:
                 changed |= _merge_duplicates(layers, kept, steps, l, name, within)
@@ -72,6 +76,22 @@ def _drop_dead(layers: list[Affine], kept: list[np.ndarray], steps: list[Step], 
     if len(dead):
         _remove(layers, kept, l, dead)
     return len(dead) > 0
+
+
+NEVER_NEGATIVE = frozenset(("relu", "abs", "square", "sigmoid", "exp"))
+"""Activations without negative values."""
+
+
+def _drop_never_positive(layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int) -> bool:
+    """ReLUs of values that are never negative, with weights and a bias that are never positive: zero everywhere."""
+    layer = layers[l]
+    below = np.asarray(layer.weight <= 0, dtype=bool).all(axis=1) & np.asarray(layer.bias <= 0, dtype=bool)
+    silent = np.flatnonzero(below)
+    for count, unit in enumerate(silent):
+        steps.append({"step": "never-positive", "layer": l + 1, "unit": int(unit) - count})
+    if len(silent):
+        _remove(layers, kept, l, silent)
+    return len(silent) > 0
 
 
 def _holds(within: type | None, values: np.ndarray) -> bool:

@@ -37,12 +37,12 @@ def compress(
 ) -> Compression:
     """A network with fewer hidden units that computes the same function, on all inputs or on a box.
 
-    Without a box only what holds for every input is removed: units that nobody reads, that no input reaches, or that
-    are multiples of others; exactly. With ``box=(lo, hi)`` a ReLU unit that is nowhere positive on the box goes, and
-    those that are nowhere negative there, being linear, are carried by as few units as their rank in the reduced
-    inputs (at most ``budget`` seconds are spent on proofs; what stays open stays). Nothing is ever approximated: the
-    only error is the rounding of stored numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate``
-    the proof about it.
+    Without a box only what holds for every input is removed: units that nobody reads, that no input reaches, that read
+    what is never negative with weights and a bias that are never positive, or that are multiples of others; exactly.
+    With ``box=(lo, hi)`` a ReLU unit that is nowhere positive on the box goes, and those that are nowhere negative
+    there, being linear, are carried by as few units as their rank in the reduced inputs (at most ``budget`` seconds
+    are spent on proofs; what stays open stays). Nothing is ever approximated: the only error is the rounding of stored
+    numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
     Errors: InputError for a network that is not a chain of fully connected layers, or a wrong box.
 
@@ -211,7 +211,9 @@ def _never_empty(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.n
     return out
 
 
-_WORDS = {"remove-dead": "dead", "fold-constant": "constant", "merge": "duplicate"}
+_WORDS = {"remove-dead": "dead", "never-positive": "dead", "fold-constant": "constant", "merge": "duplicate"}
+
+_METHODS = {**_WORDS, "remove-dead": "unread", "never-positive": "sign rule"}
 
 
 def _reduced_reports(chain: Chain, reduction: Reduction) -> tuple[LayerReport, ...]:
@@ -224,7 +226,7 @@ def _reduced_reports(chain: Chain, reduction: Reduction) -> tuple[LayerReport, .
 
 
 def _reduced_methods(reduction: Reduction) -> dict[str, int]:
-    words = [_WORDS[step["step"]] for step in reduction.steps]
+    words = [_METHODS[step["step"]] for step in reduction.steps]
     return {word: words.count(word) for word in dict.fromkeys(words)}
 
 
