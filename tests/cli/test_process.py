@@ -13,7 +13,10 @@ from tests.cli.conftest import Run, perceptron
 
 from fiberscope.cli.app import app
 
-COMMANDS = ["demo", "inspect", "compare", "verify", "canonicalize", "fingerprint", "randomize", "doctor"]
+COMMANDS = [
+    "demo", "inspect", "compare", "verify", "compress", "canonicalize", "fingerprint", "randomize", "activation",
+    "enumerate", "reduce", "distance", "doctor",
+]  # fmt: skip
 
 
 def shell(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +39,13 @@ def test_help_reads_like_a_page(run: Run):
     assert "Which other weights compute the same function?" in text
     assert "fiberscope demo" in text
     assert all(name in text for name in COMMANDS)
+
+
+def test_without_a_command_the_page_is_the_answer():
+    for group in ((), ("linear",)):
+        done = shell(*group)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Usage: fiberscope" in done.stdout
 
 
 def test_version():

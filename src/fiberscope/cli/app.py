@@ -7,15 +7,21 @@ from typing import Annotated
 
 import typer
 
+from fiberscope.cli.activation import activation
 from fiberscope.cli.canonicalize import canonicalize
 from fiberscope.cli.compare import compare
+from fiberscope.cli.compress import compress
 from fiberscope.cli.demo import demo
+from fiberscope.cli.distance import distance
 from fiberscope.cli.doctor import doctor
+from fiberscope.cli.enumerate import enumerate
 from fiberscope.cli.fingerprint import fingerprint
 from fiberscope.cli.inspect import inspect
 from fiberscope.cli.linear.app import linear
 from fiberscope.cli.output import prose, say
 from fiberscope.cli.randomize import randomize
+from fiberscope.cli.reduce import reduce
+from fiberscope.cli.shallow.app import shallow
 from fiberscope.cli.verify import verify
 
 app = typer.Typer(
@@ -60,10 +66,12 @@ def start(
 app.callback(help=prose(start))(start)
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Look and compare": (inspect, compare, verify, fingerprint),
-    "Write another network": (canonicalize, randomize),
+    "Write another network": (compress, canonicalize, randomize),
+    "Exact theories": (activation, enumerate, reduce, distance),
     "This installation": (demo, doctor),
 }
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel, help=prose(command))(command)
 app.add_typer(linear, rich_help_panel="Linear networks")
+app.add_typer(shallow, rich_help_panel="One hidden layer")
