@@ -121,7 +121,7 @@ def from_units(units, outputs: int) -> ShallowModel:
 
 
 def test_all_networks_of_two_outputs_on_the_line():
-    readouts = [(1, 0), (0, 1), (1, 1), (-1, 1), (0, -1)]
+    readouts = [(1, 0), (0, 1), (1, 1), (-1, 1)]
     points = [Fraction(v) for v in (-3, -2, -1, 0, 1, 2, 3)]
     best = grid_minimum(2, (-1, 1), (-1, 0, 1), readouts, 3, points)
     rng = np.random.default_rng(2)
