@@ -16,6 +16,8 @@ from .report import Reject, Report, Trouble, need
 METHODS = {  # method -> (claim, strengths)
     "same-bytes": ("equal", {"exact"}),
     "chain": ("equal", {"exact", "rounding"}),
+    "shallow": ("equal", {"exact"}),
+    "reversal": ("equal", {"exact"}),
     "graph": ("equal", {"exact", "rounding"}),
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
@@ -86,6 +88,18 @@ def chain(certificate: Certificate, a: Model, b: Model, checked: list[str], _: t
     check_chain(certificate, first, second, checked)
 
 
+def shallow(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .shallow_steps import check_shallow
+
+    check_shallow(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
+
+
+def reversal(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .reversal import check_reversal
+
+    check_reversal(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
+
+
 def graph(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
     from .graph_steps import check_graph
 
@@ -113,6 +127,8 @@ def stable(certificate: Certificate, a: Model, b: Model, checked: list[str], _: 
 METHOD = {
     "same-bytes": same_bytes,
     "chain": chain,
+    "shallow": shallow,
+    "reversal": reversal,
     "graph": graph,
     "witness": witness,
     "bound": bound,

@@ -59,13 +59,18 @@ def exact_chain(graph: Graph, model: Model) -> Chain | None:
 
 
 def evaluate_chain(chain: Chain, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rational evaluation; Reject if an activation leaves the rationals."""
+    """Rational evaluation, rounded at the end; Reject if an activation leaves the rationals."""
+    mid = np.array([rational_to_float(v) for v in exact_outputs(chain, [rational(v) for v in x])])
+    return mid, np.abs(mid) * 2.0**-52 + 1e-300
+
+
+def exact_outputs(chain: Chain, h: list[fmpq]) -> list[fmpq]:
+    """The outputs of a chain at a rational input; Reject if an activation leaves the rationals."""
     if "exact" not in chain.cache:
         chain.cache["exact"] = [
             (fmpq_mat(w.shape[0], w.shape[1], exact(w).reshape(-1).tolist()), exact(bias).tolist())
             for w, bias in ((layer.weight, layer.bias) for layer in chain.layers)
         ]
-    h: list[fmpq] = [rational(v) for v in x]
     for layer, (weight, bias) in zip(chain.layers, chain.cache["exact"], strict=True):
         z = (weight * fmpq_mat(len(h), 1, h)).entries()
         h = [p + q for p, q in zip(z, bias, strict=True)]
@@ -73,8 +78,7 @@ def evaluate_chain(chain: Chain, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
             values = [tree_value(layer.activation, t) for t in h]
             need(all(v is not None for v in values), "the activation is not rational")
             h = [v for v in values if v is not None]
-    mid = np.array([rational_to_float(v) for v in h])
-    return mid, np.abs(mid) * 2.0**-52 + 1e-300
+    return h
 
 
 def evaluate_graph(graph: Graph, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,8 @@ def compare(
     ``box = (lo, hi)`` (numbers or sequences, flat input order) restricts the question. ``tol`` accepts strength
     "bound" on the box. ``ulp`` is the largest backward error per weight that strength "rounding" accepts;
     ``exact=True`` accepts only strength "exact". ``certificate`` names a file to write. Inputs and outputs are matched
-    in order and by element count. Precedence: exact, rounding, witness, bound.
+    in order and by element count. Precedence: exact, rounding, witness, bound. Networks with at most one hidden layer
+    of (leaky) ReLU units are always decided; only a difference within a ``tol`` asked on a box may stay undecided.
     Errors: InputError for sizes that do not fit, a malformed box, or a tolerance that is not a non-negative number.
 
     >>> compare("a.onnx", "b.onnx", box=(-1.0, 1.0), tol=1e-3).answer            # doctest: +SKIP
@@ -109,7 +110,7 @@ class _Comparison:
     # -- the order of the ways --------------------------------------------------------------------------------------
 
     def run(self) -> Verdict:
-        verdict = self.same_bytes() or self.chain() or self.graph()
+        verdict = self.same_bytes() or self.chain() or self.shallow() or self.reversal() or self.graph()
         if verdict is not None:
             return verdict
         witness = self.witness()
@@ -185,6 +186,44 @@ class _Comparison:
         if not self.accepted(proof, plain=self.relation.plain() and self.from_files()):
             return None
         return self.verdict("equal", strength, "chain", certificate=proof)
+
+    def shallow(self) -> Verdict | None:
+        """One hidden layer of ReLU-like units: equal or different, decided exactly."""
+        from fiberscope.equivalence.pair import Pair
+        from fiberscope.equivalence.shallow_route import decide, exact_witness, plain_to_see
+
+        answer = decide(self.a, self.b, self.domain)
+        if answer is None:
+            return None
+        self.tried.append("exact normal forms of the hidden layers")
+        if answer.equal:
+            proof = self.certify("equal", "exact", "shallow", [])
+            good = self.accepted(proof, plain=False)
+            return self.verdict("equal", "exact", "shallow", certificate=proof) if good else None
+        if self.tol is not None and not self.exact and self.domain.box is not None:
+            return None  # different; whether by more than the tolerance is another question
+        chain_a, chain_b = chain_of(self.a), chain_of(self.b)
+        pair = Pair(self.a, self.b, None if chain_a is None or chain_b is None else (chain_a, chain_b), self.domain)
+        if plain_to_see(pair, np.random.default_rng(self.seed)):
+            witness = self.witness()
+            if witness is not None:
+                return self.different(witness)
+        witness, steps = exact_witness(answer, pair)
+        proof = self.certify("different", None, "witness", steps)
+        good = self.accepted(proof, plain=False)
+        return self.verdict("different", None, "witness", certificate=proof, witness=witness) if good else None
+
+    def reversal(self) -> Verdict | None:
+        """One hidden layer with as many units each, turned round by the reflection law (GELU, SiLU, ...)."""
+        from fiberscope.equivalence.reversal import turned_round
+
+        found = turned_round(chain_of(self.a), chain_of(self.b))
+        if found is None:
+            return None
+        self.tried.append("units turned round")
+        proof = self.certify("equal", "exact", "reversal", found[0], arrays=found[1])
+        good = self.accepted(proof, plain=False)
+        return self.verdict("equal", "exact", "reversal", certificate=proof) if good else None
 
     def from_files(self) -> bool:
         """Whether both networks are as read from an ONNX file or an array file."""

@@ -11,16 +11,21 @@ from fiberscope.equivalence.certificate import Certificate
 
 @dataclass(frozen=True)
 class Witness:
-    """An input on which two networks differ: flat input and outputs, and a rigorous lower bound of the gap."""
+    """An input on which two networks differ: flat input and outputs, and a rigorous lower bound of the gap.
+
+    ``exact``: the input as rationals "p/q" where no float shows the difference; ``input`` is then close to it.
+    """
 
     input: tuple[float, ...]
     a: tuple[float, ...]
     b: tuple[float, ...]
     gap: float
+    exact: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Flat lists in input order."""
-        return {"input": list(self.input), "a": list(self.a), "b": list(self.b), "gap": self.gap}
+        found: dict[str, Any] = {"input": list(self.input), "a": list(self.a), "b": list(self.b), "gap": self.gap}
+        return found if self.exact is None else {**found, "input_exact": list(self.exact)}
 
 
 @dataclass(frozen=True)
