@@ -24,6 +24,16 @@ COLOURS: dict[str, tuple[str, str]] = {
     "paper": ("#ffffff", "#14181d"),
     "on": ("#ffffff", "#12161b"),
     "accent": ("#c2185b", "#ff7aa8"),
+    # a ramp for heights, from low to high
+    "tone0": ("#f4f7f4", "#171c22"),
+    "tone1": ("#e2eee6", "#1b2a33"),
+    "tone2": ("#c8e2db", "#1e3a45"),
+    "tone3": ("#a5d1d0", "#214d5a"),
+    "tone4": ("#80bbc8", "#26626e"),
+    "tone5": ("#5d9ebd", "#2f7a82"),
+    "tone6": ("#437dad", "#43949a"),
+    "tone7": ("#305a93", "#68b0ae"),
+    "tone8": ("#273a70", "#9cccc3"),
 }
 
 
@@ -53,6 +63,9 @@ PAINTS: dict[str, Paint] = {
     "outline": Paint(stroke="*", width=2.2),
     "arrow": Paint(stroke="*", width=3.0),
     "chevron": Paint(stroke="*", width=1.6, opacity=0.8),
+    "contour": Paint(stroke="*", width=0.7, opacity=0.55),
+    "curve": Paint(stroke="*", width=2.4),
+    "badge": Paint(fill="paper", stroke="*", width=1.3),
 }
 
 

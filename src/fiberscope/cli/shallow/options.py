@@ -22,9 +22,7 @@ Box = Annotated[
     tuple[str, str] | None,
     typer.Option("--box", metavar="LO HI", help="The inputs that matter: two numbers or comma lists, as in -1 1."),
 ]
-Exact = Annotated[
-    bool, typer.Option("--exact", help="Rational numbers throughout: every float is taken at its word.")
-]
+Exact = Annotated[bool, typer.Option("--exact", help="Rational numbers throughout: every float is taken at its word.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="F", help="Also draw it: an .svg, .html, .pdf or .png file.")
 ]
