@@ -33,6 +33,8 @@ def products_equal(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -
 
 def leads(rows: np.ndarray) -> np.ndarray:
     """The first nonzero entry of w in every row (w, b)."""
+    if not len(rows):
+        return rows[:, -1]
     nonzero = np.asarray(rows[:, :-1] != 0, dtype=bool)
     need(bool(nonzero.any(axis=1).all()), "a unit without a boundary")
     return rows[np.arange(len(rows)), nonzero.argmax(axis=1)]
