@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -232,7 +233,8 @@ def from_nnet(source: Path, target: Path) -> Path:
     lines = [line for line in source.read_text().splitlines() if not line.startswith("//")]
     numbers = [[float(v) for v in line.strip().strip(",").split(",")] for line in lines]
     depth, widths = int(numbers[0][0]), [int(v) for v in numbers[1]]
-    rows, arrays = numbers[7:], {"activation": np.array("relu")}
+    rows = numbers[7:]
+    arrays: dict[str, Any] = {"activation": np.array("relu")}
     for l in range(1, depth + 1):
         n = widths[l]
         arrays[f"W{l}"] = np.array(rows[:n], dtype=np.float32)

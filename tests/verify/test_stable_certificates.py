@@ -30,7 +30,7 @@ def case(folder: Path, seed: int):
         rng,
         [[2, 6, 5, 2], [2, 7, 1], [3, 5, 4, 4, 1]][seed % 3],
         activation,
-        np.float64 if seed % 4 == 3 else np.float32,
+        np.dtype("f8" if seed % 4 == 3 else "f4").type,
     )
     net["b1"][0] += 9.0
     net["b1"][1] -= 9.0

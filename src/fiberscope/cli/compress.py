@@ -38,6 +38,7 @@ def compress(
     box and carried by fewer units. What cannot be decided in time stays. There is no lossy mode.
 
     Without a box only what holds for every input is removed. On a box a network often loses more than half its units.
+    Networks with convolutions or branches lose whole channels that are redundant for every input; the box is not used.
 
     Example: [bold]fiberscope compress model.onnx -o small.onnx --vnnlib property.vnnlib --certificate proof.fsc[/bold]
     """
@@ -60,7 +61,8 @@ def compress(
     result = fs.compress(
         net, box=domain, budget=budget, seed=seed, out=out, certificate=certificate, say=note
     ).to_json()
-    result = {**result, "path": str(out), "certificate": None if certificate is None else str(certificate)}
+    proved = certificate is not None and result.get("no_certificate") is None
+    result = {**result, "path": str(out), "certificate": str(certificate) if proved else None}
     if as_json:
         emit_json(result)
     else:
@@ -76,11 +78,16 @@ def show(result: Mapping[str, Any]) -> None:
     for number, layer in enumerate(result["layers"], 1):
         words = [f"{layer[key]} {key}" for key in ("dead", "constant", "duplicate", "folded", "open") if layer[key]]
         say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}")
-    if result["error_bound"]:
+    if result["error_bound"] is None:
+        norms, seen = result["methods"]["batch norm"], result["difference"]
+        say(f"{norms} batch norms are folded, which rounds: outputs moved by at most {seen:.3g} where compared.")
+    elif result["error_bound"]:
         size = f"(outputs reach {result['output_scale']:.3g})"
         say(f"Stored numbers are rounded: outputs move by at most {result['error_bound']:.3g} {size}.")
     else:
         say("The weights are exact.")
     if result["open_units"]:
         say(f"{result['open_units']} units could not be decided in time and were kept.")
+    if result.get("no_certificate"):
+        say(f"No certificate: {result['no_certificate']}.")
     say(f"Written to {result['path']}.")

@@ -81,3 +81,10 @@ COMPRESSION_ERROR = 1e-4
 
 SPECTRUM = 1e-11
 """Eigenvalues of a float Fisher matrix with unit diagonal below this fraction of the largest count as zero in its rank."""
+
+SAME_FUNCTION = 1e-10
+"""Two float64 runs of one function through different graphs differ by rounding only: far above 2^-52 times the depth
+of any network here, far below what a unit that matters changes."""
+
+STORED_ROUNDING = 1e-4
+"""Folding a batch norm rounds float32 weights once more (6e-8 each); a mistake changes outputs by their own size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Chain, chain_of
 from fiberscope.equivalence.chain_reduce import Reduction, reduce_chain
 from fiberscope.equivalence.compression.certificate import stable_certificate
+from fiberscope.equivalence.compression.graph import GraphCompression, compress_graph
 from fiberscope.equivalence.compression.on_box import ROOT, OnBox, compress_on_box
 from fiberscope.equivalence.compression.result import Compression, LayerReport
 from fiberscope.equivalence.domain import domain_of
@@ -34,7 +36,7 @@ def compress(
     certificate: str | Path | None = None,
     out: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Compression:
+) -> Compression | GraphCompression:
     """A network with fewer hidden units that computes the same function, on all inputs or on a box.
 
     Without a box only what holds for every input is removed: units that nobody reads, that no input reaches, that read
@@ -44,7 +46,10 @@ def compress(
     are spent on proofs; what stays open stays). Nothing is ever approximated: the only error is the rounding of stored
     numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
-    Errors: InputError for a network that is not a chain of fully connected layers, or a wrong box.
+    Networks that are no chain of fully connected layers (convolutions, residual sums) lose only what is redundant for
+    every input, whatever the box; batch norms right after a convolution are folded into it first.
+
+    Errors: InputError for a wrong box or budget, or a path that cannot be written.
 
     >>> import numpy as np, torch, fiberscope as fs
     >>> layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
@@ -60,10 +65,7 @@ def compress(
         raise InputError(f"budget: {budget} seconds; give a positive number")
     chain = chain_of(net)
     if chain is None or not chain.activations:
-        raise InputError(
-            f"{net.name}: only chains of fully connected layers with elementwise activations between them can be "
-            "compressed so far; this network has another graph"
-        )
+        return _graph(net, box, seed, say, start, out, certificate)
     domain = domain_of(net, box)
     dtype = stored_dtype(net)
     if domain.box is not None and can_bound(chain):
@@ -76,6 +78,30 @@ def compress(
             proof.save(certificate)
     elif certificate is not None:
         raise InputError("certificate: it is about a file; say where the smaller model goes with out=")
+    return result
+
+
+def _graph(
+    net: Network,
+    box: Any,
+    seed: int,
+    say: Callable[[str], None],
+    start: float,
+    out: str | Path | None,
+    certificate: str | Path | None,
+) -> GraphCompression:
+    """Networks of any graph, on all inputs."""
+    if box is not None:
+        domain_of(net, box)  # refuses a wrong one
+        say("no bounds are known for this graph: only what is redundant for every input is removed")
+    if certificate is not None and out is None:
+        raise InputError("certificate: it is about a file; say where the smaller model goes with out=")
+    result = compress_graph(net, seed=seed, say=say, start=start)
+    if out is not None:
+        proof, reason = result.save(out)
+        if certificate is not None and proof is not None:
+            proof.save(certificate)
+        result = replace(result, no_certificate=reason)
     return result
 
 
