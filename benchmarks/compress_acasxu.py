@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -69,9 +70,10 @@ class Program:
             for k, v in row.items():
                 matrix[r, k] = v
         self.matrix = csr_matrix(matrix)
-        self.least = np.array([r[1] for r in rows] or [0.0])
-        self.most = np.array([r[2] for r in rows] or [0.0])
-        self.bounds = Bounds(np.concatenate(low), np.concatenate(high))
+        self.least: Any = np.array([r[1] for r in rows] or [0.0])
+        self.most: Any = np.array([r[2] for r in rows] or [0.0])
+        ends: list[Any] = [np.concatenate(low), np.concatenate(high)]
+        self.bounds = Bounds(*ends)
         self.whole = np.concatenate(whole)
 
     def extreme(self, w: np.ndarray, b: float, sign: int, integer: bool, limit: float) -> tuple[float, bool]:

@@ -228,6 +228,22 @@ def same_on_pixels(source: Path, out: Path, result: dict) -> None:
     assert np.abs(before - after).max() <= result["error_bound"] * (1 + 1e-9) + 1e-12 * np.abs(before).max()
 
 
+def test_a_network_with_convolutions(models: Path, tmp_path: Path, run: Run):
+    """The same keys; no bound and no certificate are said plainly."""
+    source, out, proof = models / "digits_conv.onnx", tmp_path / "b.onnx", tmp_path / "b.fsc"
+    done = run("compress", source, "-o", out, "--certificate", proof, "--json")
+    assert done.status == 0, done.err
+    result = done.json
+    assert set(result) >= CONTRACT
+    assert (result["certificate"], result["error_bound"], result["proved"]) == (None, None, False)
+    assert "rounds" in result["no_certificate"]
+    assert not proof.exists()
+    words = run("compress", source, "-o", out)
+    assert "No certificate: " in words.out
+    x = np.random.default_rng(0).random((50, fs.load(source).n_in))
+    np.testing.assert_allclose(fs.load(out).run_flat(x), fs.load(source).run_flat(x), rtol=0, atol=1e-4)
+
+
 def from_nnet(source: Path, target: Path) -> Path:
     """The .nnet text format: a header, then every layer's rows and biases (Julian et al., NNet)."""
     lines = [line for line in source.read_text().splitlines() if not line.startswith("//")]

@@ -60,6 +60,8 @@ def compress(
     >>> small.units_before, small.units_after, small.layers[0].dead
     (3, 2, 1)
     """
+    from fiberscope_verify.report import Reject
+
     start = time.perf_counter()
     if not budget > 0:
         raise InputError(f"budget: {budget} seconds; give a positive number")
@@ -69,7 +71,10 @@ def compress(
     domain = domain_of(net, box)
     dtype = stored_dtype(net)
     if domain.box is not None and can_bound(chain):
-        result = _on_box(net, chain, domain.box, dtype, budget, seed, say, start)
+        try:
+            result = _on_box(net, chain, domain.box, dtype, budget, seed, say, start)
+        except Reject as reason:
+            raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
     else:
         result = _everywhere(net, chain, dtype, seed, say, start)
     if out is not None:

@@ -101,7 +101,7 @@ class GraphCompression:
             "parameters_after": self.network.parameters,
             "layers": [layer.to_json() for layer in self.layers],
             "open_units": 0,
-            "proved": True,
+            "proved": self.error_bound == 0.0 and self.no_certificate is None,
             "error_bound": self.error_bound,
             "difference": self.difference,
             "output_scale": self.scale,
