@@ -57,6 +57,13 @@ def test_the_python_of_the_linear_guide_runs(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "flow.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_the_python_of_the_shallow_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("model.npz", W1=np.eye(2), b1=np.ones(2), W2=np.ones((1, 2)), b2=np.zeros(1), activation="relu")
+    (code,) = blocks((ROOT / "docs" / "shallow.md").read_text(), "python")
+    exec(compile(code, "shallow.md", "exec"), {"__name__": "shallow"})  # noqa: S102 (our own text)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path):
     targets = re.findall(r"\]\(([^)#]+)\)", path.read_text())

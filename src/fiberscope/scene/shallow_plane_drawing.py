@@ -81,7 +81,7 @@ def _badges(picture: PlanePicture, frame: Frame) -> list[Item]:
         for unit, side in boundary.units:
             spots = [(a[0] + t / 24 * (b[0] - a[0]), a[1] + t / 24 * (b[1] - a[1])) for t in range(2, 23)]
             middle = ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
-            best = max(spots, key=lambda p: _clearance(p, others, placed) - 0.02 * math.dist(p, middle))
+            best = max(spots, key=lambda p: _clearance(p, others, placed) - 0.006 * math.dist(p, middle))
             placed.append(best)
             out.append(badge(best, unit, _towards(side, (a, b)), _about(unit, boundary)))
     return out

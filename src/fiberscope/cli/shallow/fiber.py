@@ -15,6 +15,8 @@ from fiberscope.cli.shallow.options import Model, Plot, about, read
 if TYPE_CHECKING:
     from fiberscope.shallow.fiber import Fiber
 
+WORDS = {"max_states": "--max", "see minimal_width": "`fiberscope shallow minimize` tells how many it takes"}
+
 
 def fiber(
     model: Model,
@@ -25,6 +27,9 @@ def fiber(
     listed: Annotated[
         int | None, typer.Option("--list", metavar="N", help="Also list the first N cells.", min=0)
     ] = None,
+    most: Annotated[
+        int, typer.Option("--max", metavar="N", help="Give up beyond N orientations of the folds.", min=1)
+    ] = 300_000,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -40,8 +45,8 @@ def fiber(
 
     note(f"reading {model}")
     network = read(model)
-    with about(model):
-        found = Fiber.of(network, units)
+    with about(model, words=WORDS):
+        found = Fiber.of(network, units, max_states=most)
         result = found.to_json(limit=listed)
         if plot is not None:
             from fiberscope.report.shallow_pages import fiber_page

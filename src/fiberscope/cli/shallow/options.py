@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,16 +34,19 @@ def read(path: Path) -> ShallowModel:
     from fiberscope.shallow.from_network import shallow_model
 
     net = fs.load(path)
-    with about(path):
+    with about(path, words={f"{net.name}: ": ""}):
         return shallow_model(net)
 
 
 @contextmanager
-def about(*paths: Path) -> Iterator[None]:
-    """What goes wrong inside is said with the names of the files."""
+def about(*paths: Path, words: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What goes wrong inside is said with the names of the files; ``words`` put what Python calls by one name as the
+    command line calls it."""
     try:
         yield
     except (InputError, WeightError) as error:
         text = str(error)
-        missing = [str(path) for path in paths if str(path) not in text]
-        raise type(error)(f"{' and '.join(missing)}: {text}" if missing else text) from error
+        for python, here in (words or {}).items():
+            text = text.replace(python, here)
+        names = dict.fromkeys(str(path) for path in paths)
+        raise type(error)(f"{' and '.join(names)}: {text}") from error

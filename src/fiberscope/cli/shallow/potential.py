@@ -27,8 +27,9 @@ def potential(
     ],
     vary: Vary = None,
     span: Annotated[
-        float, typer.Option("--span", metavar="S", help="How far to either side the named weights go.")
-    ] = 2.0,
+        float | None,
+        typer.Option("--span", metavar="S", help="How far to either side the named weights go: 2 by default."),
+    ] = None,
     points: Annotated[
         int | None, typer.Option("--points", metavar="N", help="Values along each named weight.", min=2)
     ] = None,
@@ -47,14 +48,20 @@ def potential(
     domain = parse_box(box)
     plottable(plot)
     entries = named(vary)
-    if not (0 < span < float("inf")):
+    if span is not None and not 0 < span < float("inf"):
         raise InputError(f"--span {span:g}: expected a positive number")
+    if not entries and plot is None and not (span is None and points is None):
+        raise InputError("--span, --points: they say how far --vary goes; give --vary or --plot as well")
     from fiberscope.shallow.potential import potential as integrate
 
     note(f"reading {model} and {truth}")
     network, true = read(model), read(truth)
-    with about(model, truth):
-        land = grid(network, true, domain, entries, span, points) if entries or plot is not None else None
+    with about(model, truth, words={"vary K point by point with potential()": "leave --vary and --plot out"}):
+        land = (
+            grid(network, true, domain, entries, 2.0 if span is None else span, points)
+            if entries or plot is not None
+            else None
+        )
         found = integrate(network, true, domain, exact=exact)
     result: dict[str, Any] = found.to_json()
     if land is not None:

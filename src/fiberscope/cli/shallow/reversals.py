@@ -38,7 +38,9 @@ def reversals(
 
     note(f"reading {model}")
     network = read(model)
-    with about(model):
+    with about(
+        model, words={"decide over the rationals instead": "try --exact", "decide over the rationals": "give --exact"}
+    ):
         found = search(network, exact=exact, limit=limit)
         if plot is not None:
             from fiberscope.report.shallow_pages import reversals_page
@@ -54,7 +56,10 @@ def reversals(
 
 def show(found: Reversals) -> None:
     """The sets on a terminal."""
-    say(f"{found.count:,} set{'' if found.count == 1 else 's'} of units can be turned round, the empty one included.")
+    if found.count == 1:
+        say("No set of units can be turned round but the empty one.")
+    else:
+        say(f"{found.count:,} sets of units can be turned round, the empty one included.")
     if found.gap is not None:
         say(
             "Every other set adds up to something."

@@ -57,7 +57,9 @@ def joined(arguments: list[str]) -> list[str]:
         values = [argument.removeprefix(f"{FLAG}=")] if argument != FLAG else []
         while rest and not rest[0].startswith("-") and not rest[0].lower().endswith(FILES):
             values.append(rest.pop(0))
-        out += [FLAG, _BETWEEN.join(values)] if values else [FLAG]
+        if not values:
+            raise InputError('--vary: no weight given; name one or two, as in --vary "W1[0,0]" "W2[0,1]"')
+        out += [FLAG, _BETWEEN.join(values)]
     return out
 
 
@@ -82,7 +84,12 @@ def grid(
     from fiberscope.shallow.landscape import entry_place, landscape
 
     names = entries or ["W1[0,0]", "W2[0,0]"]
-    places = [entry_place(model, name) for name in names]
+    try:
+        places = [entry_place(model, name) for name in names]
+    except InputError as error:
+        raise InputError(f"{FLAG}: {error}") from error
+    if len(set(places)) < len(places):
+        raise InputError(f"{FLAG}: {' and '.join(names)} are the same weight; name two different ones")
     here = [float(getattr(model, name)[index]) for name, index in places]
     if points is None:
         room = _PATIENCE / max(model.units + truth.units, 1)
