@@ -98,5 +98,7 @@ def _entries(model: ShallowModel, form: NormalForm) -> list[tuple[tuple[Item, ..
             mark = Group((bar((0.0, -5.0), (16.0, -5.0), 5.0, colour_of(sign)),), faded=True)
             out.append(((mark,), f"a fold: {of} bends {word}, the thicker the more"))
     if 0 < model.units <= MOST_ROWS:
-        out.append(((badge((8.0, -5.0), 0, None),), "a unit at its boundary; the arrow shows its active side"))
+        out.append(
+            ((badge((8.0, -5.0), 0, None, "a unit"),), "a unit at its boundary; the arrow shows its active side")
+        )
     return out

@@ -150,5 +150,5 @@ def _entries(picture: PlanePicture) -> list[tuple[tuple[Item, ...], str]]:
             ((straight([(0.0, -5.0), (16.0, -5.0)], "ink", "dashed"),), "a boundary that is no fold: kinks cancel")
         )
     if 0 < sum(len(b.units) for b in picture.boundaries) <= BADGED:
-        out.append(((badge((8.0, -5.0), 0, None),), "a unit; the arrow shows its active side"))
+        out.append(((badge((8.0, -5.0), 0, None, "a unit"),), "a unit; the arrow shows its active side"))
     return out
