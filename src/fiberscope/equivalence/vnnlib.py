@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -118,11 +119,15 @@ def _constraint(found: _Bounds, expression: Expression) -> None:
     raise found.fail(f"{_text(expression)[:80]} is no bound of one input; only boxes can be used, give one with --box")
 
 
-def _bound(found: _Bounds, variable: tuple[str, int], relation: str, value: float) -> None:
+def _bound(found: _Bounds, variable: tuple[str, int], relation: str, value: Fraction) -> None:
+    """Decimals are rounded outward: the box of floats holds every input that the text allows."""
+    nearest = float(value)
     if relation[0] in "<=":
-        found.high[variable] = min(value, found.high.get(variable, math.inf))
+        high = nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
+        found.high[variable] = min(high, found.high.get(variable, math.inf))
     if relation[0] in ">=":
-        found.low[variable] = max(value, found.low.get(variable, -math.inf))
+        low = nearest if Fraction(nearest) <= value else math.nextafter(nearest, -math.inf)
+        found.low[variable] = max(low, found.low.get(variable, -math.inf))
 
 
 def _variable(found: _Bounds, expression: Expression) -> tuple[str, int] | None:
@@ -147,15 +152,17 @@ def _mentions_input(found: _Bounds, expression: Expression) -> bool:
     return _variable(found, expression) is not None
 
 
-def _number(expression: Expression) -> float | None:
+def _number(expression: Expression) -> Fraction | None:
     if isinstance(expression, list):
         inner = _number(expression[1]) if len(expression) == 2 and expression[0] == "-" else None
         return None if inner is None else -inner
     try:
-        value = float(expression)
-    except ValueError:
+        exponent = expression.lower().partition("e")[2]
+        if len(expression) > 100 or abs(int(exponent or 0)) > 400 or not math.isfinite(float(expression)):
+            return None
+        return Fraction(expression)
+    except (ValueError, ZeroDivisionError):
         return None
-    return value if math.isfinite(value) else None
 
 
 def _text(expression: Expression) -> str:

@@ -84,6 +84,8 @@ class Walk:
 
     def step(self, node: Any, values: dict[Any, Any]) -> Any:
         op = str(node.target).removeprefix("aten.").split(".")[0]
+        if any(isinstance(v, (list, tuple)) and any(isinstance(w, torch.fx.Node) for w in v) for v in node.args):
+            raise Unreadable(f"{op} joins several tensors")
         arguments = [values[v] if isinstance(v, torch.fx.Node) else v for v in node.args]
         kwargs = {k: v for k, v in node.kwargs.items() if not (op == "addmm" and v == 1)}
         if all(not isinstance(v, (Map, Pending)) for v in arguments):
