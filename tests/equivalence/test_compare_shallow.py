@@ -305,9 +305,9 @@ def test_a_hundred_thousand_units_of_a_hundred_inputs(tmp_path, kind):
         other = one_ulp(rng, other)
     np.savez(tmp_path / "a.npz", **net)
     np.savez(tmp_path / "b.npz", **other)
-    start = time.perf_counter()
+    start = time.process_time()
     verdict = fs.compare(tmp_path / "a.npz", tmp_path / "b.npz", exact=True)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert verdict.answer == ("different" if kind == "one ulp" else "equal")
     assert verdict.strength == (None if kind == "one ulp" else "exact")
     assert fs.verify(verdict.certificate, tmp_path / "a.npz", tmp_path / "b.npz").valid

@@ -28,10 +28,15 @@ class Matching:
     clear: bool
 
 
-def match(a: Chain, b: Chain) -> Matching | None:
+MOST_ASSIGNED = 8192
+"""Units of a layer that are assigned by all pairwise distances: the table of 8192 x 8192 takes half a gigabyte."""
+
+
+def match(a: Chain, b: Chain, most: int = MOST_ASSIGNED) -> Matching | None:
     """The most plausible unit correspondence of two chains of equal widths and activations, else None.
 
-    ``clear`` is false when some unit had no counterpart that is parallel to rounding.
+    ``clear`` is false when some unit had no counterpart that is parallel to rounding. Layers of more than ``most``
+    units are matched only where every unit has an exact counterpart.
     """
     if a.widths != b.widths or a.activations != b.activations:
         return None
@@ -54,6 +59,8 @@ def match(a: Chain, b: Chain) -> Matching | None:
             continue
         noise = ROW_NOISE_ULP * max(_noise(a.layers[l]), _noise(b.layers[l]))
         perm, unclear = _identical(rows_a, rows_b, rule), None
+        if perm is None and len(rows_b) > most:
+            return None
         if perm is None:
             unit_a, unit_b = _normalised(rows_a, rows_b, rule)
             perm, unclear = _assign(unit_a, unit_b, rule, noise)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.chain_check import Judgement, judge
-from fiberscope.equivalence.chain_match import Matching, match
+from fiberscope.equivalence.chain_match import MOST_ASSIGNED, Matching, match
 from fiberscope.equivalence.chain_reduce import Reduction, reduce_chain
 from fiberscope.equivalence.difference import Difference, difference
 
@@ -50,8 +50,11 @@ class ChainRelation:
         return difference(a, b, self.matching, self.judgement)
 
 
-def relate(a: Chain, b: Chain, ulp: float) -> ChainRelation | None:
-    """The best relation found; stops at the first that is exact or within ``ulp``. None when widths never agree."""
+def relate(a: Chain, b: Chain, ulp: float, most: int = MOST_ASSIGNED) -> ChainRelation | None:
+    """The best relation found; stops at the first that is exact or within ``ulp``. None when widths never agree.
+
+    ``most``: how many units of a layer may be assigned to each other by their distances.
+    """
     if a.widths[0] != b.widths[0] or a.widths[-1] != b.widths[-1]:
         return None
     best: ChainRelation | None = None
@@ -62,7 +65,7 @@ def relate(a: Chain, b: Chain, ulp: float) -> ChainRelation | None:
             pair = reduce_chain(a, merge=merge), reduce_chain(b, merge=merge)
             if not pair[0].steps and not pair[1].steps:
                 continue
-        matching = match(pair[0].chain, pair[1].chain)
+        matching = match(pair[0].chain, pair[1].chain, most)
         if matching is None:
             continue
         judgement = judge(pair[0].chain, pair[1].chain, matching)

@@ -11,9 +11,11 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.chain import chain_of
+from fiberscope.equivalence.chain_match import MOST_ASSIGNED
 from fiberscope.equivalence.chain_route import ChainRelation, relate
 from fiberscope.equivalence.domain import Domain, domain_of
 from fiberscope.equivalence.rigorous import accepts, checker_source
+from fiberscope.equivalence.shallow_route import shallow_of
 from fiberscope.equivalence.verdict import Verdict, Witness
 from fiberscope.equivalence.verify import verify
 from fiberscope.errors import InputError
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from fiberscope.network import Network
 
 __all__ = ["Certificate", "Verdict", "Witness", "compare", "verify"]
+
+FEW_ASSIGNED = 1024
+"""Where the normal forms decide anyway, units are not assigned by their distances beyond this number (it is cubic)."""
 
 
 def compare(
@@ -171,7 +176,8 @@ class _Comparison:
         if chain_a is None or chain_b is None:
             return None
         self.tried.append("matching units layer by layer")
-        self.relation = relate(chain_a, chain_b, self.ulp)
+        decidable = self.exact and shallow_of(chain_a) is not None and shallow_of(chain_b) is not None
+        self.relation = relate(chain_a, chain_b, self.ulp, FEW_ASSIGNED if decidable else MOST_ASSIGNED)
         if self.relation is None:
             return None
         judgement = self.relation.judgement
