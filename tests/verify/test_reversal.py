@@ -77,7 +77,6 @@ def test_altered_relations(tmp_path, name):
         {"strength": "rounding", "max_ulp": 2},
         {"claim": "different"},
         {"method": "shallow"},
-        {"steps": []},
     ):
         assert not verify(proof(a, b, unit, scale, turned, **change), a, b).valid
 
