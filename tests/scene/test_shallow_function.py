@@ -15,7 +15,7 @@ from fiberscope.scene.drawing import Disc, Drawing, Group, Item, Path, Text, sha
 from fiberscope.scene.frame import Frame, ticks
 from fiberscope.scene.shallow_function import function_drawing
 from fiberscope.scene.shallow_marks import THICK, THIN, badge, fold, thickness
-from fiberscope.scene.shallow_plane import PlanePicture, plane_picture
+from fiberscope.scene.shallow_plane import PlanePicture, _regions, plane_picture
 from fiberscope.scene.shallow_plane_drawing import BADGED, _towards, plane_drawing
 from fiberscope.scene.shallow_window import window
 from fiberscope.shallow import examples
@@ -102,6 +102,26 @@ def test_boundaries_and_active_sides(seed: int, units: int):
             moved = (at[0] + towards[0], at[1] + towards[1])  # a pixel along the arrow, back in the inputs
             x = 6 * (moved[0] - 10.0) / 300.0 - 3, 6 * (220.0 - moved[1]) / 200.0 - 3
             assert model.W1[i] @ x + model.b1[i] > 0
+
+
+def test_very_many_regions_are_sampled():
+    model = random_net(0, 2, 90)
+    picture = plane_picture(model, normal_form(model), (-2, 2))
+    assert picture.regions is None and len(picture.boundaries) > 60
+    for level in picture.levels:
+        assert any(band.level == picture.levels.index(level) + 1 for band in picture.bands)
+    heights = np.array([[*a] for a, _ in picture.contours[::17]])
+    near = [min(abs(v - level) for level in picture.levels) for v in f(model, heights)]
+    assert max(near) < 0.05 * (picture.levels[1] - picture.levels[0])
+
+
+@pytest.mark.parametrize("units", [1, 5, 12])
+def test_regions_are_counted_before_they_are_cut(units: int):
+    """1 + lines + crossings, as the exact arrangement finds them for lines in general position."""
+    for seed in range(6):
+        model = random_net(seed, 2, units)
+        picture = plane_picture(model, normal_form(model), (-2, 2))
+        assert picture.regions == _regions(picture.boundaries)
 
 
 def test_units_on_one_line_and_kinks_that_cancel():

@@ -35,7 +35,7 @@ def function_drawing(model: ShallowModel, form: NormalForm, *, box: Any = None, 
 
         picture = plane_picture(model, form, box, output)
         units = f"{model.units} hidden unit{'' if model.units == 1 else 's'}"
-        seen = "" if picture.regions is None else f", {picture.regions:,} linear regions in view"
+        seen = ", heights from a grid" if picture.regions is None else f", {picture.regions:,} linear regions in view"
         return plane_drawing(picture, title, f"{which}{units}{seen}.")
     from fiberscope.scene.shallow_kinks import kinks_drawing
 

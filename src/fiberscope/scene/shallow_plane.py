@@ -1,28 +1,30 @@
 """Two inputs: the linear regions cut into bands of equal height, and the boundaries with their kinks and active sides.
 
 On every linear region the function is affine, so its level lines there are straight and the bands between them are
-convex polygons: nothing is sampled.
+convex polygons: nothing is sampled, unless there are too many regions to see.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from fiberscope.errors import InputError
 from fiberscope.numerics.exact import nearest_floats
 from fiberscope.scene.drawing import Point
 from fiberscope.scene.frame import Range, ticks
 from fiberscope.scene.shallow_window import window
+from fiberscope.shallow.bend import bend
 from fiberscope.shallow.hinges import as_floats
 from fiberscope.shallow.model import ShallowModel
 from fiberscope.shallow.normal_form import NormalForm
 from fiberscope.shallow.regions import linear_regions
 
 BANDS = 9
-MOST_REGIONS = 2500  # filled; more are too small to see
+MOST_REGIONS = 1500  # cut exactly; more are too small to see
+GRID = 161  # values along a side where heights are sampled
 _SAME = 1e-9  # lines closer than this, relative to the window, are one line in the picture
 
 
@@ -67,13 +69,11 @@ def plane_picture(model: ShallowModel, form: NormalForm, box: Any = None, output
     (9, 4, {1.0})
     """
     x, y = window(model, box)
-    try:
-        regions = linear_regions(model, ([x[0], y[0]], [x[1], y[1]]), max_regions=MOST_REGIONS)
-    except InputError as error:
-        if "regions" not in str(error):
-            raise
-        regions = []
-    pieces = []
+    boundaries = _boundaries(model, form, (x, y), output)
+    if _regions(boundaries) > MOST_REGIONS:
+        return _sampled(model, (x, y), boundaries, output)
+    regions = linear_regions(model, ([x[0], y[0]], [x[1], y[1]]))
+    pieces: list[tuple[list[Point], list[float]]] = []
     for region in regions:
         corners = [(float(a.p) / float(a.q), float(b.p) / float(b.q)) for a, b in region.corners]
         slope, constant = (
@@ -82,10 +82,7 @@ def plane_picture(model: ShallowModel, form: NormalForm, box: Any = None, output
         )
         pieces.append((corners, [float(slope @ corner + constant[0]) for corner in corners]))
     heights = [v for _, values in pieces for v in values]
-    levels: list[float] = []
-    if heights and max(heights) - min(heights) > 1e-9 * (1.0 + max(map(abs, heights))):
-        low, high = min(heights), max(heights)
-        levels = [v for v in ticks((low, high), BANDS - 1) if low < v < high][: BANDS - 1]
+    levels = _levels(heights)
     bands, contours = [], []
     for corners, values in pieces:
         for number, level in enumerate([-np.inf, *levels]):
@@ -93,15 +90,53 @@ def plane_picture(model: ShallowModel, form: NormalForm, box: Any = None, output
             if len(part) > 2 and max(values) > level:
                 bands.append(Band(number, tuple(part)))
                 contours += _along(corners, values, level)
-    return PlanePicture(
-        x,
-        y,
-        tuple(levels),
-        tuple(bands),
-        tuple(contours),
-        _boundaries(model, form, (x, y), output),
-        len(regions) or None,
-    )
+    return PlanePicture(x, y, levels, tuple(bands), tuple(contours), boundaries, len(regions))
+
+
+def _levels(heights: list[float]) -> tuple[float, ...]:
+    """Round numbers between the least and the largest height; none for a function that is flat up to rounding."""
+    low, high = min(heights), max(heights)
+    if not high - low > 1e-9 * (1.0 + max(abs(low), abs(high))):
+        return ()
+    return tuple([v for v in ticks((low, high), BANDS - 1) if low < v < high][: BANDS - 1])
+
+
+def _regions(boundaries: tuple[Boundary, ...]) -> int:
+    """How many regions there are in the window: 1 + lines + crossings (up to rounding, and crossings that coincide)."""
+    if len(boundaries) < 2 or len(boundaries) > MOST_REGIONS:
+        return 1 + len(boundaries)
+    start, end = (np.array([b.ends[which] for b in boundaries]) for which in (0, 1))
+
+    def sides(points: np.ndarray) -> np.ndarray:
+        """On which side of line i point j lies."""
+        along, off = end - start, points[None, :, :] - start[:, None, :]
+        return np.sign(along[:, None, 0] * off[:, :, 1] - along[:, None, 1] * off[:, :, 0])
+
+    parted = sides(start) * sides(end) < 0
+    return 1 + len(boundaries) + int((parted & parted.T).sum()) // 2
+
+
+def _sampled(
+    model: ShallowModel, area: tuple[Range, Range], boundaries: tuple[Boundary, ...], output: int
+) -> PlanePicture:
+    """The picture of a function with very many regions: heights from a grid of values."""
+    from fiberscope.scene.level_map import level_map
+
+    law = bend(model.activation)
+    W, b, Q, c = (as_floats(a) for a in (model.W1, model.b1, model.W2, model.b2))
+    x, y = (np.linspace(*side, GRID) for side in area)
+    rows = []
+    for across in x.tolist():
+        z = W[:, :1] * across + W[:, 1:] * y + b[:, None]
+        rows.append(Q[output] @ (float(law.mean) * z + float(law.jump) / 2 * np.abs(z)) + c[output])
+    values = np.array(rows)
+    levels = _levels(values.ravel().tolist())
+    found = level_map(x, y, values, list(levels))
+    (x0, x1), (y0, y1) = area
+    ground = Band(0, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
+    bands = (ground, *(Band(number, outline) for number, outline in found.areas))
+    contours = tuple((p, q) for line in found.lines for p, q in pairwise(line))
+    return PlanePicture(*area, levels, bands, contours, boundaries, None)
 
 
 def _above(corners: list[Point], values: list[float], level: float) -> list[Point]:

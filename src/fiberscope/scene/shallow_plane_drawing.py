@@ -38,10 +38,12 @@ def plane_drawing(picture: PlanePicture, title: str, subtitle: str = "") -> Draw
     for a, b in picture.contours:
         items.append(straight([frame.at(*a), frame.at(*b)], "ink", "contour"))
     largest = max((abs(boundary.kink) for boundary in picture.boundaries), default=0.0)
+    many = len(picture.boundaries)
+    fine = 0.5 * BADGED / many if many > BADGED else 1.0  # a thicket of folds stays transparent
     for boundary in sorted(picture.boundaries, key=lambda b: abs(b.kink)):
         a, b = (frame.at(*end) for end in boundary.ends)
         if boundary.kink:
-            items += fold(a, b, boundary.kink, largest)
+            items += fold(a, b, boundary.kink, largest, fine)
         else:
             items += [bar(a, b, 3.4, "paper"), straight([a, b], "ink", "dashed")]
     items += _badges(picture, frame)

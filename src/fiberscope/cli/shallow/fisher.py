@@ -47,7 +47,7 @@ def show(found: Fisher) -> None:
     """The causes on a terminal."""
     from fiberscope.scene.shallow_causes import CAUSES
 
-    say(f"{found.parameters:,} parameters, rank {found.rank:,}: the function is free along {found.nullity:,} of them.")
+    say(f"{found.parameters:,} parameters, rank {found.rank:,}, nullity {found.nullity:,}.")
     if found.gap is not None and found.gap != float("inf"):
         say(f"The least number that was not taken for zero is {found.gap:.2g}; --exact is sure.")
     if not found.nullity:
