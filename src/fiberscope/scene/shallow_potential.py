@@ -47,9 +47,7 @@ def _map(land: Landscape) -> Drawing:
     right = frame.right + 26.0
     items += _scale(levels, right, top, SIDE)
     y_legend = frame.bottom + 54.0
-    lines, tall = legend(
-        [(_mark(), "the model"), (_line(), "a contour line of K; they crowd in the valley")], SIDE
-    )
+    lines, tall = legend([(_mark(), "the model"), (_line(), "a contour line of K; they crowd in the valley")], SIDE)
     items += [moved(item, MARGIN, y_legend) for item in lines]
     return Drawing(title, right + 92.0, y_legend + tall + 14.0, tuple(items))
 
