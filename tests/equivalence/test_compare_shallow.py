@@ -143,6 +143,7 @@ def test_a_difference_that_no_float_shows(tmp_path):
     assert verdict.witness.exact is not None
     assert 0 < Fraction(verdict.witness.exact[0]) < Fraction(t)
     assert verdict.to_json()["witness"]["input_exact"] == list(verdict.witness.exact)
+    assert 0 < Fraction(verdict.to_json()["witness"]["gap_exact"]) <= Fraction(t) / 2
     assert decided(a, b, box=(-1.0, 0.0)).answer == "equal"
 
 

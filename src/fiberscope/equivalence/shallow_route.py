@@ -86,14 +86,15 @@ def exact_witness(answer: Answer, pair: Pair) -> tuple[Witness, list[dict[str, A
     numerator, denominator = largest.numerator, largest.denominator
     shift = max(0, denominator.bit_length() - numerator.bit_length() + GAP_BITS)
     below = (numerator << shift) // denominator  # the gap rounded down to GAP_BITS bits: a short text
-    steps = [{"step": "exact-witness", "input": texts, "gap": f"{below}/{1 << shift}"}]
+    bound = f"{below}/{1 << shift}"
+    steps = [{"step": "exact-witness", "input": texts, "gap": bound}]
     floats = nearest_floats(rationals(x))[0]
     if pair.domain.box is not None:
         floats = pair.domain.clip(floats)
     of_a, of_b = (tuple(float(v) for v in y[0]) for y in pair.outputs(floats[None, :]))
     exact = None if x.dtype != object else tuple(texts)
     shown = _below(below, shift)
-    return Witness(tuple(float(v) for v in floats), of_a, of_b, shown, exact), steps
+    return Witness(tuple(float(v) for v in floats), of_a, of_b, shown, exact, bound), steps
 
 
 def _below(numerator: int, shift: int) -> float:

@@ -14,6 +14,7 @@ class Witness:
     """An input on which two networks differ: flat input and outputs, and a rigorous lower bound of the gap.
 
     ``exact``: the input as rationals "p/q" where no float shows the difference; ``input`` is then close to it.
+    ``exact_gap``: the bound as "p/q" where it was found in rationals (it may be too small for a float).
     """
 
     input: tuple[float, ...]
@@ -21,11 +22,14 @@ class Witness:
     b: tuple[float, ...]
     gap: float
     exact: tuple[str, ...] | None = None
+    exact_gap: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Flat lists in input order."""
         found: dict[str, Any] = {"input": list(self.input), "a": list(self.a), "b": list(self.b), "gap": self.gap}
-        return found if self.exact is None else {**found, "input_exact": list(self.exact)}
+        if self.exact is not None:
+            found["input_exact"] = list(self.exact)
+        return found if self.exact_gap is None else {**found, "gap_exact": self.exact_gap}
 
 
 @dataclass(frozen=True)
