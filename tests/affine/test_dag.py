@@ -45,7 +45,7 @@ GOOD = Unit("tanh", Row.of({0: 1.0}))
         ((Unit("tanh", Row((0,), (math.nan,))),), (Row.of({0: 1}),), {}, WeightError, "unit 0"),
         ((Unit("tanh", Row((0,), (1.0,), math.inf)),), (Row.of({0: 1}),), {}, WeightError, "bias is inf"),
         ((Unit("wobble", Row.of({0: 1})),), (Row.of({0: 1}),), {}, InputError, "unknown activation"),
-        ((Unit("__import__('os')", Row.of({0: 1})),), (Row.of({0: 1}),), {}, InputError, "expected a name"),
+        ((Unit("__import__('os')", Row.of({0: 1})),), (Row.of({0: 1}),), {}, InputError, "unknown activation"),
         ((GOOD,), (), {}, InputError, "at least one"),
         ((GOOD,), (Row.of({5: 1}),), {}, InputError, "output 0"),
         ((GOOD,), (Row.of({0: 1}),), {"layers": (1, 2)}, InputError, "2 numbers for 1 units"),

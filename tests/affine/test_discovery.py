@@ -231,15 +231,6 @@ def test_the_table_of_laws_is_what_the_expressions_say(name: str):
         assert is_zero(parse(f"{name}(7/3*x) - (7/3)**{law.log}*{name}(x)"))
 
 
-def test_the_two_tables_of_laws_agree():
-    from fiberscope.symmetry.activations import ACTIVATIONS
-
-    assert set(LAWS) == set(ACTIVATIONS)
-    for name, row in ACTIVATIONS.items():
-        law = LAWS[name]
-        assert (law.log, law.sign, law.linear, law.scaling) == (row.log, row.sign, row.linear, row.scaling)
-
-
 def test_shifts_on_no_grid_are_found_and_proved():
     found = from_expression("silu(x - 7/10)").findings
     assert found.symmetries == () or all(r.proved for r in found.symmetries)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from fiberscope.activations.table import LAWS
 from fiberscope.errors import LoadError
 from fiberscope.network import load
-from fiberscope.network.activations import FUNCTIONS, PARAMETRIC
 
 RNG = np.random.default_rng(5)
 erf = np.vectorize(math.erf)
@@ -50,6 +50,7 @@ FORMULAS: dict[str, Callable[[np.ndarray], Any]] = {
     "tanhshrink": lambda t: t - np.tanh(t),
     "hardshrink": lambda t: np.where(np.abs(t) > 0.5, t, 0),
     "softshrink": lambda t: np.sign(t) * np.maximum(np.abs(t) - 0.5, 0),
+    "Hardshrink( 1.5 )": lambda t: np.where(np.abs(t) > 1.5, t, 0),
     "softshrink(0.2)": lambda t: np.sign(t) * np.maximum(np.abs(t) - 0.2, 0),
     "hardsigmoid": lambda t: np.clip(t / 6 + 0.5, 0, 1),
     "relu6": lambda t: np.clip(t, 0, 6),
@@ -72,7 +73,7 @@ FORMULAS: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 def test_every_activation_has_a_formula() -> None:
-    assert set(FUNCTIONS) | set(PARAMETRIC) == {name.partition("(")[0] for name in FORMULAS}
+    assert set(LAWS) == {name.partition("(")[0].lower() for name in FORMULAS}
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -114,7 +115,8 @@ def test_defaults(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "activation": ({"W1": np.ones((2, 2)), "activation": "swoosh"}, "unknown activation"),
-    "slope": ({"W1": np.ones((2, 2)), "activation": "leaky_relu(x)"}, "unknown activation"),
+    "slope": ({"W1": np.ones((2, 2)), "activation": "leaky_relu(x)"}, "must be a number"),
+    "negative threshold": ({"W1": np.ones((2, 2)), "activation": "softshrink(-1)"}, "not be negative"),
     "infinite slope": ({"W1": np.ones((2, 2)), "activation": "leaky_relu(1e999)"}, "finite"),
     "number": ({"W1": np.ones((2, 2)), "activation": np.array(3)}, "one string"),
     "object": ({"W1": np.array([[1, None]], dtype=object)}, "dtype object"),

@@ -11,6 +11,7 @@ from flint import fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fiberscope.activations.in_torch import torch_function
 from fiberscope.errors import InputError, WeightError
 from fiberscope.numerics.exact import fraction, nearest_floats, rational, rationals
 from fiberscope.shallow.bend import bend
@@ -32,7 +33,6 @@ from fiberscope.shallow.information import (
 from fiberscope.shallow.model import ShallowModel
 from fiberscope.shallow.potential import potential
 from fiberscope.shallow.regions import linear_regions
-from fiberscope.symmetry.activations import torch_function
 
 NAMES = ("W1", "b1", "W2", "b2")
 LAWS = ["relu", "leaky_relu(0.5)", "abs", "leaky_relu(-0.5)", "identity", "prelu(2.0)"]

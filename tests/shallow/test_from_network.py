@@ -9,13 +9,13 @@ from tests.shallow.oracle import model
 from torch import nn
 
 import fiberscope as fs
+from fiberscope.activations.in_torch import torch_function
 from fiberscope.errors import FiberscopeError, InputError
 from fiberscope.numerics.exact import nearest_floats
 from fiberscope.shallow.equality import same_function
 from fiberscope.shallow.from_network import shallow_model, write_npz
 from fiberscope.shallow.minimal import minimal_width
 from fiberscope.shallow.model import ShallowModel
-from fiberscope.symmetry.activations import torch_function
 
 
 def loaded(module: nn.Module, *shape: int) -> fs.Network:

@@ -14,6 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fiberscope.activations import table
+from fiberscope.activations.in_torch import torch_function
 from fiberscope.errors import InputError
 from fiberscope.numerics.exact import fraction, rationals
 from fiberscope.shallow.examples import (
@@ -29,7 +31,6 @@ from fiberscope.shallow.examples import (
 from fiberscope.shallow.model import ShallowModel
 from fiberscope.shallow.reflection import reflection
 from fiberscope.shallow.reversals import Reversals, reversals, reverse, zero_sum_subsets
-from fiberscope.symmetry.activations import ACTIVATIONS, torch_function
 
 SMALL = st.integers(-3, 3)
 
@@ -159,7 +160,7 @@ def test_reflection_law_and_reversal(activation):
 
 def test_activations_without_the_law_are_refused_and_really_have_none():
     t = torch.linspace(0.1, 9, 90, dtype=torch.float64)
-    for name in ACTIVATIONS:
+    for name in table.LAWS:
         sigma = torch_function(name)
         ratio = (sigma(t) - sigma(-t)) / t
         holds = bool((ratio.max() - ratio.min()).abs() < 1e-9)

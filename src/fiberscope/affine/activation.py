@@ -15,7 +15,7 @@ from fiberscope.activations.expression import Expr, X, number
 from fiberscope.activations.functions import FUNCTIONS
 from fiberscope.activations.parser import parse
 from fiberscope.activations.pieces import Piece, pieces
-from fiberscope.activations.table import LAWS, read_name
+from fiberscope.activations.table import LAWS, canonical_name, read_name
 from fiberscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def activation(name: str) -> Activation:
     """
     law, parameter = read_name(name)
     args = [] if parameter is None else [number(repr(float(parameter)))]  # the decimal that is meant, not its float64
-    return checked(Activation(name.strip().lower(), FUNCTIONS[law.name].build(X, *args)))
+    return checked(Activation(canonical_name(name), FUNCTIONS[law.name].build(X, *args)))
 
 
 def from_expression(text: str, name: str | None = None) -> Activation:

@@ -87,9 +87,12 @@ class DagNetwork:
             raise InputError(f"layers: {len(self.layers)} numbers for {len(self.units)} units; give one for each")
         if self.n_inputs < 1 or not self.outputs:
             raise InputError("a network needs at least one input and one output")
+        named = [name for name in self.activations if name not in self.laws]
+        spelled = {name: spelling for name in named if (spelling := checked_activation(name)) not in self.laws}
+        if any(name != spelling for name, spelling in spelled.items()):
+            units = (Unit(spelled.get(unit.activation, unit.activation), unit.row) for unit in self.units)
+            object.__setattr__(self, "units", tuple(units))
         for i, unit in enumerate(self.units):
-            if unit.activation not in self.laws:
-                checked_activation(unit.activation)
             self._check(unit.row, f"unit {i}", self.n_inputs + i)
         runs = [label for i, label in enumerate(self.layers) if i == 0 or self.layers[i - 1] != label]
         if len(runs) != len(set(runs)):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fiberscope.symmetry.activations import torch_function
+from fiberscope.activations.in_torch import torch_function
 
 
 class DagModule(nn.Module):

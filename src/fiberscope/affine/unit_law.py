@@ -11,7 +11,6 @@ Reference: V. Vlacic and H. Boelcskei, Affine symmetries and neural network iden
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,8 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fiberscope.activations.table import canonical_name, parse_activation
 from fiberscope.affine.scalar import Exact, exact, nearest, over, plus, times
-from fiberscope.errors import InputError
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -119,7 +118,6 @@ _CLAMPS = {
     "relu6": (((0.0, 0.0), (6.0, 6.0)), 0.0, 0.0),
     "hardsigmoid": (((-3.0, 0.0), (3.0, 1.0)), 0.0, 0.0),
 }
-_HALF_LINEAR = ("gelu", "gelu_tanh", "silu", "softplus", "hardswish", "logsigmoid")
 
 
 @lru_cache(maxsize=512)
@@ -129,9 +127,10 @@ def unit_law(name: str) -> UnitLaw:
     >>> unit_law("tanh").parity, unit_law("relu6").flip, unit_law("gelu").flip
     ('odd', (-1.0, 6.0, 6.0), None)
     """
-    from fiberscope.symmetry.activations import parse_activation
-
+    name = canonical_name(name)
     row, parameter = parse_activation(name)
+    reflection, below = row.reflection(parameter), row.slope_below(parameter)
+    linear = None if reflection is None else exact(reflection)
     if row.name == "sigmoid":
         return UnitLaw(name, "tanh", "odd", beta=0.5, lam=0.5, mu=0.5)
     if row.name == "relu6":
@@ -140,18 +139,12 @@ def unit_law(name: str) -> UnitLaw:
         return UnitLaw(name, "clamp", "odd", lam=exact(Fraction(1, 6)), mu=0.5, pieces=_CLAMPS["hardsigmoid"])
     if row.name == "hardtanh":
         return UnitLaw(name, "clamp", "odd", pieces=_CLAMPS["hardtanh"])
-    if row.name in ("relu", "abs"):
-        left = 0.0 if row.name == "relu" else -1.0
-        return UnitLaw(name, name, row.sign, degree=1, pieces=(((0.0, 0.0),), left, 1.0), linear=1.0 + left)
-    if row.name in ("leaky_relu", "prelu"):
-        slope = {"leaky_relu": 0.01, "prelu": 0.25}[row.name] if parameter is None else float(parameter)
-        core = f"leaky_relu({slope!r})"
-        return UnitLaw(name, core, degree=1, pieces=(((0.0, 0.0),), slope, 1.0), linear=plus(1.0, slope))
-    if row.name in _HALF_LINEAR:
-        return UnitLaw(name, name, linear=1.0)
+    if below is not None and not row.linear:
+        left = exact(below)
+        core = name if row.parameter is None else f"leaky_relu({left!r})"
+        return UnitLaw(name, core, row.sign, degree=1, pieces=(((0.0, 0.0),), left, 1.0), linear=linear)
     degree = None if row.log is None or row.log <= 0 else int(row.log)
-    law = None if row.sign != "even" else 0.0
-    return UnitLaw(name, row.name if parameter is None else name, row.sign, degree=degree, linear=law)
+    return UnitLaw(name, name, row.sign, degree=degree, linear=linear)
 
 
 @lru_cache(maxsize=512)
@@ -167,14 +160,12 @@ def function(name: str) -> Function:
         return lambda t: np.maximum(t, 0.0)
     import torch
 
-    from fiberscope.symmetry.activations import torch_function
+    from fiberscope.activations.in_torch import torch_function
 
     known = torch_function(name)
     return lambda t: known(torch.from_numpy(np.ascontiguousarray(t, dtype=np.float64))).numpy()
 
 
-def checked_activation(name: str) -> None:
-    """`InputError` unless the name is an activation that Fiberscope knows."""
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z_0-9]+(\([-+.0-9e]+\))?", name):
-        raise InputError(f"activation {name!r}: expected a name such as tanh or leaky_relu(0.1)")
-    unit_law(name)
+def checked_activation(name: str) -> str:
+    """The canonical spelling of an activation that Fiberscope knows by name; `InputError` for any other."""
+    return canonical_name(name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 
-from fiberscope.symmetry.activations import parse_activation
+from fiberscope.activations.evaluation import rational_value
+from fiberscope.activations.expression import Expr, X, number
+from fiberscope.activations.functions import FUNCTIONS
+from fiberscope.activations.table import parse_activation
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,12 @@ def law(name: str) -> Law:
     row, parameter = parse_activation(name)
     if row.linear:  # never met between affine maps, which compose; a scale is all a unit may have
         return Law(1, "odd")
-    if row.name in ("leaky_relu", "prelu") and parameter == -1.0:
-        return Law(1, "even")
     log = None if row.log is None or row.log.denominator != 1 else int(row.log)
-    return Law(log, row.sign)
+    return Law(log, "even" if row.slope_below(parameter) == -1 else row.sign)
 
 
-_RATIONAL: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
-    "relu": lambda x, p: max(x, Fraction(0)),
-    "leaky_relu": lambda x, p: x if x > 0 else p * x,
-    "abs": lambda x, p: abs(x),
-    "relu6": lambda x, p: min(max(x, Fraction(0)), Fraction(6)),
-    "hardtanh": lambda x, p: min(max(x, Fraction(-1)), Fraction(1)),
-    "square": lambda x, p: x * x,
-    "cube": lambda x, p: x**3,
-}
+_RATIONAL = frozenset(("relu", "leaky_relu", "abs", "relu6", "hardtanh", "square", "cube"))
+"""Activations that are folded at any rational point; the others, where known, at 0 only."""
 _AT_ZERO = {name: Fraction(0) for name in ("tanh", "erf", "softsign", "arctan", "sin", "tanhshrink", "hardshrink")}
 _AT_ZERO |= {name: Fraction(0) for name in ("softshrink", "elu", "selu", "celu", "gelu", "gelu_tanh", "silu")}
 _AT_ZERO |= {"hardswish": Fraction(0), "sigmoid": Fraction(1, 2), "exp": Fraction(1), "cos": Fraction(1)}
@@ -70,9 +63,14 @@ def constant(name: str, x: Fraction) -> Fraction | None:
     """The exact value of the activation at a rational point, or None where it is not known to be rational."""
     row, parameter = parse_activation(name)
     if row.name in _RATIONAL:
-        slope = Fraction(0.01 if parameter is None else parameter)
-        return _RATIONAL[row.name](x, slope)
+        return rational_value(_expression(row.name, row.parameter if parameter is None else parameter), x)
     return _AT_ZERO.get(row.name) if x == 0 else None
+
+
+@lru_cache(maxsize=256)
+def _expression(name: str, parameter: float | None) -> Expr:
+    """The activation with its parameter's float64 value, exactly."""
+    return FUNCTIONS[name].build(X, *([] if parameter is None else [number(parameter)]))
 
 
 def value(name: str, x: np.ndarray) -> np.ndarray:
@@ -86,7 +84,7 @@ def value(name: str, x: np.ndarray) -> np.ndarray:
         return np.where(x > 0, x, slope * x)
     import torch
 
-    from fiberscope.symmetry.activations import torch_function
+    from fiberscope.activations.in_torch import torch_function
 
     return torch_function(name)(torch.from_numpy(np.ascontiguousarray(x))).numpy()
 
@@ -99,7 +97,7 @@ def derivative(name: str, x: np.ndarray) -> np.ndarray:
         return 1.0 - np.tanh(x) ** 2
     import torch
 
-    from fiberscope.symmetry.activations import torch_function
+    from fiberscope.activations.in_torch import torch_function
 
     with torch.enable_grad():
         t = torch.from_numpy(np.array(x)).requires_grad_(True)

@@ -6,6 +6,7 @@ simplified a little, then looked up; an expression that is not in the table is n
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 Expression = Any
@@ -79,13 +80,15 @@ TABLE: dict[Expression, str] = {simplify(expression): name for name, expression 
 
 
 def named(expression: Expression) -> str | None:
-    """The activation that a simplified expression is, or None."""
+    """The activation that a simplified expression is, or None (also for a slope that is no finite number)."""
     if not isinstance(expression, tuple):
         return None
-    if expression[0] == "leaky_relu" and expression[1] == "x":
-        return f"leaky_relu({float(expression[2])!r})"
-    if expression[0] == "elu" and expression[1] == "x" and expression[3:] == (1, 1):
-        return f"elu({float(expression[2])!r})"
+    op, *arguments = expression
+    if (op == "leaky_relu" and arguments[0] == "x") or (
+        op == "elu" and arguments[0] == "x" and arguments[2:] == [1, 1]
+    ):
+        slope = float(arguments[1])
+        return f"{op}({slope!r})" if math.isfinite(slope) else None
     return TABLE.get(expression)
 
 

@@ -13,9 +13,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from fiberscope.activations.table import parse_activation
 from fiberscope.errors import InputError, WeightError
 from fiberscope.shallow.model import ShallowModel
-from fiberscope.symmetry.activations import parse_activation
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,12 @@ def bend(activation: str) -> Bend:
     Fraction(-1, 2)
     """
     row, slope = parse_activation(activation)
-    default = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25, "abs": -1.0, "identity": 1.0}
-    if row.name not in default:
+    below = row.slope_below(slope)
+    if below is None:
         raise InputError(
             f"activation {activation!r}: the normal form needs a function that is linear on both sides of 0; "
             "use relu, leaky_relu(slope), prelu(slope) or abs"
         )
-    below = Fraction(default[row.name] if slope is None else slope)
     return Bend((1 + below) / 2, 1 - below)
 
 

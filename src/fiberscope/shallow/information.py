@@ -139,7 +139,7 @@ def _put(out: np.ndarray, rows: list[int], columns: list[int], block: np.ndarray
 def _value_and_slope(activation: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import torch
 
-    from fiberscope.symmetry.activations import torch_function
+    from fiberscope.activations.in_torch import torch_function
 
     tensor = torch.from_numpy(np.ascontiguousarray(z)).requires_grad_()
     value = torch_function(activation)(tensor)

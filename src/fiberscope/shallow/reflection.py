@@ -11,15 +11,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from fiberscope.activations.table import LAWS, parse_activation
 from fiberscope.errors import InputError
-from fiberscope.symmetry.activations import parse_activation
-
-_LAW: dict[str, int] = {
-    **dict.fromkeys(("relu", "gelu", "gelu_tanh", "silu", "softplus", "hardswish", "logsigmoid"), 1),
-    **dict.fromkeys(("abs", "square", "gaussian", "cos"), 0),
-    "identity": 2,
-}
-_SLOPE = {"leaky_relu": 0.01, "prelu": 0.25}
 
 
 def reflection(activation: str) -> Fraction:
@@ -33,12 +26,11 @@ def reflection(activation: str) -> Fraction:
     (Fraction(1, 1), Fraction(3, 2), Fraction(0, 1))
     """
     row, slope = parse_activation(activation)
-    if row.name in _SLOPE:
-        return 1 + Fraction(_SLOPE[row.name] if slope is None else slope)
-    if row.name not in _LAW:
-        known = ", ".join(sorted([*_LAW, *_SLOPE]))
+    constant = row.reflection(slope)
+    if constant is None:
+        known = ", ".join(sorted(name for name, other in LAWS.items() if other.reflection() is not None))
         raise InputError(
             f"activation {activation!r}: sigma(t) - sigma(-t) is not a multiple of t, so units cannot be turned round; "
             f"this works for {known}"
         )
-    return Fraction(_LAW[row.name])
+    return constant

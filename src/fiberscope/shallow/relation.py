@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from fiberscope.activations.table import parse_activation
 from fiberscope.errors import InputError
 from fiberscope.numerics.exact import rational, rationals
 from fiberscope.shallow.bend import checked_model
 from fiberscope.shallow.model import ShallowModel
 from fiberscope.shallow.reflection import reflection
-from fiberscope.symmetry.activations import parse_activation
 
 
 @dataclass(frozen=True)

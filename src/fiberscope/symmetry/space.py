@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from fiberscope.symmetry.activations import scaling_name
+from fiberscope.activations.table import scaling_name
 from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.solve import Group, Occurrence
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fiberscope.symmetry.activations import scaling_name
+from fiberscope.activations.table import scaling_name
 from fiberscope.symmetry.attention_shifts import Shift, attention_shifts
 from fiberscope.symmetry.axes import INPUT, PIXEL, resolve
 from fiberscope.symmetry.element import Element, identity_part, random_part

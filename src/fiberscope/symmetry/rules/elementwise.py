@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from fiberscope.symmetry.activations import ACTIVATIONS
+from fiberscope.activations.table import LAWS
 from fiberscope.symmetry.axes import Axis, Leaf, Product, Sum, resolve
 from fiberscope.symmetry.charge import Charge
 from fiberscope.symmetry.groups import Mixing
@@ -39,7 +39,7 @@ def law(inf: Inference, x: Typed, log: Fraction | None, sign: str | None) -> Typ
 
 def named(activation: str) -> Callable[[Inference, Call], Typed]:
     """Return the rule of an op that is one of the known activations."""
-    row = ACTIVATIONS[activation]
+    row = LAWS[activation]
 
     def rule(inf: Inference, node: Call) -> Typed:
         x = inf.typed(node.args[0])
