@@ -77,16 +77,18 @@ def by_milp(a: ShallowModel, b: ShallowModel, seconds: float) -> str:
         big = max(-bottom[i], 0.0)
         A[d + i, :n], A[d + i, n + i], A[d + i, n + d + i], upper[d + i] = -W[i], 1, big, t[i] + big
         A[2 * d + i, n + i], A[2 * d + i, n + d + i], upper[2 * d + i] = 1, -max(top[i], 0.0), 0.0
-    bounds = Bounds(
-        np.concatenate([-np.ones(n), np.zeros(2 * d)]), np.concatenate([np.ones(n), np.maximum(top, 0), np.ones(d)])
+    least, most = (
+        np.concatenate([-np.ones(n), np.zeros(2 * d)]),
+        np.concatenate([np.ones(n), np.maximum(top, 0), np.ones(d)]),
     )
+    bounds = Bounds(least, most)  # pyright: ignore[reportArgumentType]
     constant = float(a.b2[0] - b.b2[0])
     answers = []
     for sign in (1, -1):
         cost = np.concatenate([np.zeros(n), -sign * q, np.zeros(d)])
         done = milp(
             cost,
-            constraints=LinearConstraint(A.tocsr(), lower, upper),
+            constraints=LinearConstraint(A.tocsr(), lower, upper),  # pyright: ignore[reportArgumentType]
             bounds=bounds,
             integrality=np.concatenate([np.zeros(n + d), np.ones(d)]),
             options={"time_limit": seconds / 2},

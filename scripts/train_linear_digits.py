@@ -35,7 +35,7 @@ def whitened(components: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     x, y = load_digits(return_X_y=True)
     parts = train_test_split(x / 16.0, y, test_size=0.25, random_state=0, stratify=y)
     x_train, x_test, y_train, y_test = parts
-    mean = x_train.mean(axis=0)
+    mean = x_train.mean(axis=0)  # pyright: ignore[reportAttributeAccessIssue]
     _, s, vt = np.linalg.svd(x_train - mean, full_matrices=False)
     basis = vt[:components].T / s[:components] * np.sqrt(len(x_train))
     labels = np.eye(10)

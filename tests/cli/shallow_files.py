@@ -21,7 +21,7 @@ def write(path: Path, model: ShallowModel) -> Path:
 
 def net(W1: Any, b1: Any, W2: Any, b2: Any, activation: str = "relu") -> ShallowModel:
     arrays = [np.array(a, dtype=np.float64) for a in (W1, b1, W2, b2)]
-    return ShallowModel(*arrays, activation)
+    return ShallowModel(*arrays, activation)  # pyright: ignore[reportCallIssue]
 
 
 def random_net(rng: np.random.Generator, n: int, d: int, k: int = 1, *, whole: bool = False) -> ShallowModel:

@@ -37,7 +37,7 @@ def test_published_pairs(tmp_path, index, exact):
     for box in (None, (-1, 1)):
         verdict = decided(a, c, exact=exact, box=box)
         assert verdict.answer == "different"
-        assert 2.0**-51 < verdict.witness.gap <= 2.0**-50
+        assert 2.0**-51 < verdict.witness.gap <= 2.0**-50  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 2), (2, 1), (2, 2)])
@@ -46,7 +46,7 @@ def test_grid_networks_agree_with_the_arrangement(tmp_path, n, k):
     answers = []
     for trial in range(10):
         a = random_net(rng, int(rng.integers(1, 4)), n, k)
-        b = rewritten(rng, a, 0) if trial % 2 else random_net(rng, int(rng.integers(1, 4)), n, k)
+        b = rewritten(rng, a, 0) if trial % 2 else random_net(rng, int(rng.integers(1, 4)), n, k)  # pyright: ignore[reportArgumentType]
         paths = [file_of(tmp_path / f"{trial}{name}.npz", net) for name, net in (("a", a), ("b", b))]
         for box in (None, (-1.0, 1.0)):
             truth = "equal" if same(a, b, box) else "different"
@@ -91,15 +91,15 @@ def near_misses(tmp_path: Path, count: int, seed: int) -> None:
         if first is None or trial % 50 == 0:
             n, k, d = int(rng.integers(1, 6)), int(rng.integers(1, 4)), int(rng.integers(2, 12))
             arrays = crossing_net(rng, d, n, k)
-            np.savez(tmp_path / "a.npz", **arrays)
+            np.savez(tmp_path / "a.npz", **arrays)  # pyright: ignore[reportArgumentType]
             first = fs.load(tmp_path / "a.npz")
-            np.savez(tmp_path / "same.npz", **member(rng, arrays))
+            np.savez(tmp_path / "same.npz", **member(rng, arrays))  # pyright: ignore[reportArgumentType]
             assert fs.compare(first, tmp_path / "same.npz", exact=True).answer == "equal"
-        np.savez(tmp_path / "b.npz", **one_ulp(rng, member(rng, arrays)))
+        np.savez(tmp_path / "b.npz", **one_ulp(rng, member(rng, arrays)))  # pyright: ignore[reportArgumentType]
         second = fs.load(tmp_path / "b.npz")
         verdict = fs.compare(first, second, exact=True, box=(-1, 1) if trial % 2 else None)
         assert verdict.answer == "different", trial
-        assert verdict.witness.gap > 0
+        assert verdict.witness.gap > 0  # pyright: ignore[reportOptionalMemberAccess]
         if trial % 10 == 0:
             assert fs.verify(verdict.certificate, first, second).valid
 
@@ -116,11 +116,11 @@ def test_ten_thousand_near_misses_are_told_apart(tmp_path):
 def test_without_exact_a_near_miss_may_be_equal_up_to_rounding(tmp_path):
     rng = np.random.default_rng(3)
     net = crossing_net(rng, 5, 3, 1)
-    np.savez(tmp_path / "a.npz", **net)
-    np.savez(tmp_path / "b.npz", **one_ulp(rng, net))
+    np.savez(tmp_path / "a.npz", **net)  # pyright: ignore[reportArgumentType]
+    np.savez(tmp_path / "b.npz", **one_ulp(rng, net))  # pyright: ignore[reportArgumentType]
     verdict = decided(tmp_path / "a.npz", tmp_path / "b.npz")
     assert (verdict.answer, verdict.strength) == ("equal", "rounding")
-    assert 0 < verdict.backward_error_ulp <= 2
+    assert 0 < verdict.backward_error_ulp <= 2  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
 
 
 @pytest.mark.parametrize("scale", [2.0**-1070, 2.0**-400, 1.0, 2.0**400])
@@ -140,9 +140,9 @@ def test_a_difference_that_no_float_shows(tmp_path):
     b = file_of(tmp_path / "b.npz", ([[1], [2]], [0, -t], [[1, -1]], [0]))
     verdict = decided(a, b, box=(0.0, t))
     assert verdict.answer == "different"
-    assert verdict.witness.exact is not None
-    assert 0 < Fraction(verdict.witness.exact[0]) < Fraction(t)
-    assert verdict.to_json()["witness"]["input_exact"] == list(verdict.witness.exact)
+    assert verdict.witness.exact is not None  # pyright: ignore[reportOptionalMemberAccess]
+    assert 0 < Fraction(verdict.witness.exact[0]) < Fraction(t)  # pyright: ignore[reportOptionalMemberAccess]
+    assert verdict.to_json()["witness"]["input_exact"] == list(verdict.witness.exact)  # pyright: ignore[reportOptionalMemberAccess]
     assert 0 < Fraction(verdict.to_json()["witness"]["gap_exact"]) <= Fraction(t) / 2
     assert decided(a, b, box=(-1.0, 0.0)).answer == "equal"
 
@@ -154,8 +154,8 @@ def test_on_a_box_the_outside_does_not_count(tmp_path):
     far["W1"] = np.concatenate([net["W1"], rng.standard_normal((3, 2))])
     far["b1"] = np.concatenate([net["b1"], np.full(3, -40.0)])
     far["W2"] = np.concatenate([net["W2"], rng.standard_normal((2, 3))], axis=1)
-    np.savez(tmp_path / "a.npz", **net)
-    np.savez(tmp_path / "b.npz", **far)
+    np.savez(tmp_path / "a.npz", **net)  # pyright: ignore[reportArgumentType]
+    np.savez(tmp_path / "b.npz", **far)  # pyright: ignore[reportArgumentType]
     assert decided(tmp_path / "a.npz", tmp_path / "b.npz", box=(-1, 1)).answer == "equal"
     assert decided(tmp_path / "a.npz", tmp_path / "b.npz").answer == "different"
     assert decided(tmp_path / "a.npz", tmp_path / "b.npz", box=(-99, 99)).answer == "different"
@@ -260,9 +260,9 @@ def test_random_relations(tmp_path):
         turned = -(W * scale[:, None])[order], -(b * scale)[order], (q / scale)[:, order], c + q @ b
         if not all(np.array_equal(np.round(v * 16), v * 16) for v in turned):
             turned = -W[order], -b[order], q[:, order], c + q @ b
-        paths = [file_of(tmp_path / f"{trial}{i}.npz", net) for i, net in enumerate((first, turned))]
+        paths = [file_of(tmp_path / f"{trial}{i}.npz", net) for i, net in enumerate((first, turned))]  # pyright: ignore[reportArgumentType]
         nets = [fs.load(p) for p in paths]
-        assert value(first, (1,) * n, 0) == value(tuple(v.tolist() for v in turned), (1,) * n, 0)
+        assert value(first, (1,) * n, 0) == value(tuple(v.tolist() for v in turned), (1,) * n, 0)  # pyright: ignore[reportArgumentType]
         proof = reversal_certificate(*nets)
         if len({tuple(r) for r in np.column_stack([W, b]).tolist()}) == d and proof is not None:
             assert fs.verify(proof, *nets).valid
@@ -274,7 +274,7 @@ def test_no_relation_where_the_function_changes(tmp_path):
     for name, by in itertools.product(range(4), (0.5, 2.0**-40)):
         wrong = [np.array(v, dtype=float) for v in PAIRS[0][1]]
         wrong[name].reshape(-1)[0] += by
-        b = file_of(tmp_path / "b.npz", tuple(wrong))
+        b = file_of(tmp_path / "b.npz", tuple(wrong))  # pyright: ignore[reportArgumentType]
         assert reversal_certificate(fs.load(a), fs.load(b)) is None
 
 
@@ -305,7 +305,7 @@ def test_a_hundred_thousand_units_of_a_hundred_inputs(tmp_path, kind):
     if kind == "one ulp":
         other = one_ulp(rng, other)
     np.savez(tmp_path / "a.npz", **net)
-    np.savez(tmp_path / "b.npz", **other)
+    np.savez(tmp_path / "b.npz", **other)  # pyright: ignore[reportArgumentType]
     start = time.process_time()
     verdict = fs.compare(tmp_path / "a.npz", tmp_path / "b.npz", exact=True)
     seconds = time.process_time() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ import fiberscope as fs
 WORDS = {"exact", "sign", "positive_scale", "nonzero_scale", "rotation", "general_linear", "none"}
 
 
-def report(module: nn.Module, *shape: int) -> dict:
+def whole(path: Path) -> dict[str, Any]:
+    """The key ``identifiability`` of a model's report."""
+    found: Any = fs.inspect(fs.load(path)).to_json()["identifiability"]
+    return found
+
+
+def report(module: nn.Module, *shape: int) -> dict[str, Any]:
     return fs.inspect(fs.load(module.eval(), (torch.randn(*shape),))).to_json()
 
 
@@ -41,23 +48,23 @@ def test_every_word_of_a_transformer_is_one_of_the_list():
 
 
 def test_units_without_a_direction():
-    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    first, last = nn.Linear(3, 4), nn.Linear(4, 2)
     with torch.no_grad():
-        module[2].weight[:, 1] = 0.0  # unread
-        module[0].weight[3] = 0.0  # no input reaches it
-    (space,) = report(module, 2, 3)["spaces"]
+        last.weight[:, 1] = 0.0  # unread
+        first.weight[3] = 0.0  # no input reaches it
+    (space,) = report(nn.Sequential(first, nn.ReLU(), last), 2, 3)["spaces"]
     assert space["identifiability_units"] == [[1, "none"], [3, "none"]]
 
 
 def test_the_theorem_is_named_only_where_there_is_one(models: Path):
-    tanh = fs.inspect(fs.load(models / "digits_tanh.onnx")).to_json()["identifiability"]
+    tanh = whole(models / "digits_tanh.onnx")
     assert tanh["complete"]
     assert "identifiability" in tanh["theorem"]
     factorial = [1.0]
     for n in range(1, 25):
         factorial.append(factorial[-1] * n)
     assert int(tanh["copies"]) == pytest.approx(2**40 * factorial[24] * factorial[16], rel=1e-12)
-    relu = fs.inspect(fs.load(models / "digits_relu.onnx")).to_json()["identifiability"]
+    relu = whole(models / "digits_relu.onnx")
     assert (relu["complete"], relu["theorem"], relu["copies"]) == (False, None, None)
 
 
@@ -66,6 +73,6 @@ def test_redundant_tanh_units_void_the_theorem(tmp_path: Path):
     w, v = rng.normal(size=(4, 3)), rng.normal(size=(2, 4))
     w[3] = -w[2]
     np.savez(tmp_path / "a.npz", W1=w, W2=v, activation="tanh")
-    found = fs.inspect(fs.load(tmp_path / "a.npz")).to_json()["identifiability"]
+    found = whole(tmp_path / "a.npz")
     assert not found["complete"]
     assert "redundant" in found["reason"]

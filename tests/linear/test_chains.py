@@ -142,7 +142,7 @@ def test_a_linear_model_is_read_whole(depth: int):
 def test_zero_biases_are_none():
     module = nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 4))
     for layer in module:
-        nn.init.zeros_(layer.bias)
+        nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
     assert [f.shape for f in from_network(loaded(module, 2, 5))] == [(3, 5), (4, 3)]
 
 

@@ -45,7 +45,7 @@ def test_accuracy_is_the_one_stated(models: Path, table: dict, name: str):
 
 
 def test_the_linear_classifier_and_its_saddle(models: Path):
-    """The files are those described; the trained network is a global minimum, the plateau beside it a spurious saddle."""
+    """The files are those described; the trained network is a global minimum, the other a spurious saddle."""
     from fiberscope.linear import critical, decompose, load_factors
     from fiberscope.linear.factors_file import load_target
 

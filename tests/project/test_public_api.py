@@ -14,7 +14,9 @@ VERBS = ["canonicalize", "compare", "compress", "fingerprint", "inspect", "load"
 
 
 def test_public_names_are_these():
-    assert sorted(fiberscope.__all__) == sorted([*VERBS, "Network", "Verdict", "affine", "errors", "linear", "shallow", "testing"])
+    assert sorted(fiberscope.__all__) == sorted(
+        [*VERBS, "Network", "Verdict", "affine", "errors", "linear", "shallow", "testing"]
+    )
     assert set(fiberscope.__all__) <= set(dir(fiberscope))
 
 

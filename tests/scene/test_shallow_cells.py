@@ -61,7 +61,7 @@ def test_lines_are_meetings_and_colours_components(model: ShallowModel, units: i
     pairs = {frozenset((place[a.shape(m, n)], place[b.shape(m, n)])) for a, b in graph.edges}
     drawn = {frozenset((edge.upper, edge.lower)) for edge in picture.edges}
     assert drawn == {pair for pair in pairs if len(pair) == 2}
-    joined = nx.Graph(list(map(tuple, drawn)))
+    joined = nx.Graph(list(map(tuple, drawn)))  # pyright: ignore[reportArgumentType]
     joined.add_nodes_from(range(len(picture.boxes)))
     for members in nx.connected_components(joined):
         assert len({picture.boxes[at].component for at in members}) == 1

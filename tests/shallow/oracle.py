@@ -51,7 +51,7 @@ def same_on_line(a: ShallowModel, b: ShallowModel, low=None, high=None) -> bool:
         ends = sorted(breaks) or [Fraction(0)]
         points = {ends[0] - 2, ends[0] - 1, ends[-1] + 1, ends[-1] + 2} | breaks
     else:
-        points = {t for t in breaks if low <= t <= high} | {Fraction(low), Fraction(high)}
+        points = {t for t in breaks if low <= t <= high} | {Fraction(low), Fraction(high)}  # pyright: ignore[reportArgumentType, reportCallIssue, reportOperatorIssue]
     return all(evaluate(a, [x]) == evaluate(b, [x]) for x in points)
 
 

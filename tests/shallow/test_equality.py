@@ -123,13 +123,13 @@ def test_one_ulp_is_a_difference(seed, box):
     arrays = [rng.standard_normal(s) for s in ((d, n), (d,), (k, d), (k,))]
     scale, order = 2.0 ** rng.integers(-3, 4, d), rng.permutation(d)
     W, b, q, c = arrays[0] * scale[:, None], arrays[1] * scale, arrays[2] / scale, arrays[3].copy()
-    net, copy = ShallowModel(*arrays), ShallowModel(W[order], b[order], q[:, order], c)
+    net, copy = ShallowModel(*arrays), ShallowModel(W[order], b[order], q[:, order], c)  # pyright: ignore[reportArgumentType]
     assert checked(net, copy, box)
     moved = [a.copy() for a in (copy.W1, copy.b1, copy.W2, copy.b2)]
     which = moved[int(rng.integers(0, 4))]
     at = tuple(int(rng.integers(0, s)) for s in which.shape)
     which[at] = np.nextafter(which[at], rng.choice([-9.0, 9.0]))
-    other = ShallowModel(*moved)
+    other = ShallowModel(*moved)  # pyright: ignore[reportArgumentType]
     if box is None:
         assert not checked(copy, other, box)
     else:
@@ -172,7 +172,7 @@ def test_extreme_ranges():
         arrays = [a.W1.copy(), a.b1.copy(), a.W2.copy(), a.b2.copy()]
         flat = arrays[changed].reshape(-1)
         flat[-1] = np.nextafter(flat[-1], np.inf)
-        assert not checked(a, ShallowModel(*arrays))
+        assert not checked(a, ShallowModel(*arrays))  # pyright: ignore[reportArgumentType]
     assert checked(a, ShallowModel(a.W1 * 2, a.b1 * 2, a.W2 / 2, a.b2))
 
 

@@ -247,7 +247,7 @@ def test_planted_generic_networks_are_recovered():
     """A generic network written with many more units goes back to its own number, for any n and k."""
     rng = np.random.default_rng(6)
     for n, k, d in ((2, 1, 7), (3, 2, 10), (5, 5, 12), (8, 1, 30)):
-        net = ShallowModel(*(rng.standard_normal(s) for s in ((d, n), (d,), (k, d), (k,))))
+        net = ShallowModel(*(rng.standard_normal(s) for s in ((d, n), (d,), (k, d), (k,))))  # pyright: ignore[reportArgumentType]
         part = rng.integers(1, 4, d) / 4
         fat = ShallowModel(
             np.vstack([net.W1, net.W1]), np.tile(net.b1, 2), np.hstack([net.W2 * part, net.W2 * (1 - part)]), net.b2
@@ -291,7 +291,7 @@ def test_looking_at_some_doubled_sets_only_proves_nothing(monkeypatch):
 def test_rounding_is_said():
     net = model([[3.0], [3.0], [3.0]], [1.0, 1.0, 1.0], [[0.1, 0.2, 0.4]], [0.0])  # 0.1 + 0.2 + 0.4 is no float
     found = checked(net)
-    assert found.minimal_units == 1 and 0 < found.rounded().error < 2**-52
+    assert found.minimal_units == 1 and 0 < found.rounded().error < 2**-52  # pyright: ignore[reportOperatorIssue]
     assert found.to_json()["rounding"] == found.rounded().error
     exact = checked(model([[3.0], [6.0]], [1.0, 2.0], [[0.25, 0.5]], [0.0]))
     assert exact.rounded().error is None and same_on_line(exact.rounded().model, model([[3]], [1], [[1.25]], [0]))

@@ -46,8 +46,8 @@ def test_one_function_on_a_segment_of_weights_and_no_further():
         answer = same_function(exact_units(w, 1 - w), one)
         assert answer.equal == equal
         if not equal:
-            x = frac(answer.witness[0])
-            assert frac(answer.gap[0]) == max(w * x, 0) + max((1 - w) * x, 0) - max(x, 0) != 0
+            x = frac(answer.witness[0])  # pyright: ignore[reportOptionalSubscript]
+            assert frac(answer.gap[0]) == max(w * x, 0) + max((1 - w) * x, 0) - max(x, 0) != 0  # pyright: ignore[reportOptionalSubscript]
     for w, equal in ((0.25, True), (1.0, True), (1.5, False)):
         example = examples.shared_boundary(w)
         assert same_function(example.model, example.truth).equal == equal

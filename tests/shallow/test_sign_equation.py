@@ -39,7 +39,7 @@ def test_solve_signs_agrees_with_trying_all(seed):
     answer = solve_signs(a.astype(float) / 8, t.astype(float) / 8)
     assert answer.found is truth
     if truth:
-        assert (a @ answer.signs == t).all() and set(answer.signs.tolist()) <= {-1, 1}
+        assert (a @ answer.signs == t).all() and set(answer.signs.tolist()) <= {-1, 1}  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize("method", [meet_in_the_middle, lattice_signs])
@@ -84,7 +84,7 @@ def test_proposing_methods_one_by_one():
 
 def test_a_collision_of_hashes_is_not_a_solution():
     """Numbers that differ by the prime of the hash."""
-    assert meet_in_the_middle([[2 * PRIME, 2]], [2 * PRIME + 2]).tolist() == [1, 1]
+    assert meet_in_the_middle([[2 * PRIME, 2]], [2 * PRIME + 2]).tolist() == [1, 1]  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
     assert meet_in_the_middle([[2 * PRIME + 2, 0]], [2]) is None
     assert meet_in_the_middle([[4 * PRIME]], [0]) is None
 
@@ -95,7 +95,7 @@ def test_planted_signs_are_found_in_many_unknowns():
         a = rng.integers(-size, size + 1, (r, m))
         t = a @ rng.choice([-1, 1], m)
         answer = solve_signs(a.astype(float), t.astype(float), time.monotonic() + 60)
-        assert answer.found and (a @ answer.signs == t).all()
+        assert answer.found and (a @ answer.signs == t).all()  # pyright: ignore[reportOperatorIssue]
 
 
 def test_generic_floats_are_settled_by_lattices():

@@ -15,7 +15,9 @@ RELU_LIKE = {"relu", "leaky_relu(0.25)"}
 ODD = {"tanh", "erf", "sin", "softsign", "arctan", "hardtanh", "tanhshrink", "hardshrink", "softshrink"}
 
 
-def mlp(rng: np.random.Generator, widths: list[int], activation: str, dtype=np.float32) -> dict[str, np.ndarray]:
+def mlp(
+    rng: np.random.Generator, widths: list[int], activation: str, dtype: type = np.float32
+) -> dict[str, np.ndarray]:
     """Random weights of a plain MLP in the .npz convention."""
     net: dict[str, np.ndarray] = {"activation": np.array(activation)}
     for i, (n, m) in enumerate(itertools.pairwise(widths), start=1):

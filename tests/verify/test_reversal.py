@@ -27,9 +27,9 @@ def proof(a, b, unit, scale, turned, **changes):
     arrays = {"unit": np.array(unit, dtype=np.int64), "reversed": np.array(turned, dtype=np.int64)}
     step = {"step": "reversal", "unit": "unit", "scale": "scale", "reversed": "reversed"}
     if isinstance(scale, list) and scale and isinstance(scale[0], str):
-        step["scale"] = scale
+        step["scale"] = scale  # pyright: ignore[reportArgumentType]
     else:
-        arrays["scale"] = np.array(scale, dtype=np.float64)
+        arrays["scale"] = np.array(scale, dtype=np.float64)  # pyright: ignore[reportArgumentType]
     return certificate(a, b, [step], arrays, **({"method": "reversal"} | changes))
 
 
@@ -93,7 +93,7 @@ def test_altered_weights(tmp_path, name):
                 if side and place < 2 and unit[j] == -1 and second[2][0][j] == 0:
                     continue  # a unit that is not read may be anything
                 kept, flat[i] = flat[i], np.nextafter(flat[i], np.inf)
-                a, b = files(tmp_path, *nets)
+                a, b = files(tmp_path, *nets)  # pyright: ignore[reportArgumentType]
                 assert not verify(proof(a, b, unit, scale, turned), a, b).valid, (side, place, i)
                 flat[i] = kept
 

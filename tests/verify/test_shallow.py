@@ -68,7 +68,7 @@ def same(a: Net, b: Net, box: tuple | None, below: Fraction = Fraction(0)) -> bo
     with all vertices inside is enough: it meets every cell in an open set."""
     if box is None:
         most = max((abs(v) for p in vertices([a, b], Fraction(-(10**6)), Fraction(10**6)) for v in p), default=1)
-        inner = vertices([a, b], -most, most)
+        inner = vertices([a, b], -most, most)  # pyright: ignore[reportArgumentType]
         most = 1 + max((abs(v) for p in inner for v in p), default=Fraction(0))
         box = (-most, most)
     lo, hi = map(Fraction, box)
@@ -134,7 +134,7 @@ def test_brute_force_on_small_integers(n, k):
         for box in (None, (-1, 1), (0, 3), (-2, -1)):
             truth = same(a, b, box, below)
             edges = None if box is None else tuple(np.full(n, float(v)) for v in box)
-            assert difference(chain(a, tree), chain(b, tree), edges).zero == truth, (a, b, box, below)
+            assert difference(chain(a, tree), chain(b, tree), edges).zero == truth, (a, b, box, below)  # pyright: ignore[reportArgumentType]
             equal += truth
     assert equal > 80  # both answers occur
 
@@ -202,7 +202,7 @@ def test_published_pairs(tmp_path, index):
         if entry >= len(flat) or (name == 0 and index == 1 and flat[entry] == 0):
             continue
         flat[entry] = np.nextafter(flat[entry], 9.0)
-        c = file_of(tmp_path / "wrong.npz", tuple(wrong))
+        c = file_of(tmp_path / "wrong.npz", tuple(wrong))  # pyright: ignore[reportArgumentType]
         assert not verify(certificate(a, c, [], {}, **NOTHING), a, c).valid, (name, entry)
 
 
@@ -217,7 +217,7 @@ def test_forged_frames(tmp_path):
         {"domain": {"lo": [0, 0], "hi": [1, 1]}},
         {"models": [{"sha256": "0" * 64, "format": "npz"}] * 2},
     ):
-        assert not verify(certificate(a, b, **({"steps": [], "arrays": {}} | NOTHING | change)), a, b).valid, change
+        assert not verify(certificate(a, b, **({"steps": [], "arrays": {}} | NOTHING | change)), a, b).valid, change  # pyright: ignore[reportArgumentType]
     assert not verify(certificate(a, b, [], {"spare": np.ones(1)}, **NOTHING), a, b).valid
 
 

@@ -3,7 +3,8 @@
 Vlacic and Boelcskei, "Affine symmetries and neural network identifiability" (2021). `activation`, `from_expression` and
 `from_function` make activations as objects, `discover` searches their symmetries; a `DagNetwork` is a network on any
 graph, which `reduce_network` brings to its irreducible form, `count_networks` counts and `networks` lists;
-`same_function` decides equality for tanh-like units, and `distance` measures how far two networks are apart up to symmetry.
+`same_function` decides equality for tanh-like units, and `distance` measures how far apart two networks are up to
+symmetry.
 """
 
 from __future__ import annotations

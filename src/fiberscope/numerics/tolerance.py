@@ -68,7 +68,7 @@ PROJECTION_RESIDUAL = 1e-13
 norms: some hundred roundings of float64."""
 
 CRITICAL_TOLERANCE = 1e-9
-"""Gradients, gaps and alignments at a critical point of a linear network up to this part of their natural size are zero."""
+"""At a critical point of a linear network, gradients, gaps and alignments up to this part of their size are zero."""
 
 CRITICAL_UNSURE = 100.0
 """What is more than zero but less than so many times the tolerance for zero is reported as undecided."""
@@ -80,7 +80,7 @@ COMPRESSION_ERROR = 1e-4
 """A bound of a compressed file's error above this part of the output scale is brought down by splitting layers."""
 
 SPECTRUM = 1e-11
-"""Eigenvalues of a float Fisher matrix with unit diagonal below this fraction of the largest count as zero in its rank."""
+"""Eigenvalues of a float Fisher matrix (unit diagonal) below this fraction of the largest count as zero."""
 
 SAME_FUNCTION = 1e-10
 """Two float64 runs of one function through different graphs differ by rounding only: far above 2^-52 times the depth
