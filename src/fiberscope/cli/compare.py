@@ -69,7 +69,10 @@ def show(result: Mapping[str, Any]) -> None:
         if witness:
             say(f"At the input {shorten(witness['input'])} the outputs are")
             say(f"  A  {shorten(witness['a'])}", f"  B  {shorten(witness['b'])}")
-            say(f"and differ by at least {witness['gap']:.6g} (rigorous lower bound).")
+            if witness.get("gap_exact") is not None and not witness["gap"]:
+                say(f"and differ by at least {witness['gap_exact']} (in rationals: less than floats can show).")
+            else:
+                say(f"and differ by at least {witness['gap']:.6g} (rigorous lower bound).")
     else:
         say("Undecided: neither a proof nor a difference was found.")
         tried = result.get("tried") or []
