@@ -20,6 +20,7 @@ from fiberscope.activations.functions import FUNCTIONS, SAME_AS
 from fiberscope.errors import InputError
 
 LONGEST = 2000
+LONGEST_NUMBER = 400  # 1e300 written out is read too
 DEEPEST = 50
 TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
@@ -173,6 +174,6 @@ class Reader:
 def read_number(token: str, place: int) -> Expr:
     """The exact decimal; long ones and far exponents are refused before they are built."""
     _, _, exponent = token.lower().partition("e")
-    if len(token) > 60 or (exponent and abs(int(exponent)) > 300):
+    if len(token) > LONGEST_NUMBER or (exponent and abs(int(exponent)) > 300):
         raise InputError(f"expression: the number at character {place} is too long or too large")
     return number(token)
