@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -94,11 +95,9 @@ def test_any_text_is_read_or_refused(text: str):
         e = parse(text)
     except FiberscopeError:
         return
-    try:
-        again = parse(str(e))
-    except InputError as error:  # constants are multiplied out: 1e300*1e300 is a number that is not read
-        assert "too long" in str(error) or "at most" in str(error)
+    if re.search(r"\d{60}", str(e)):  # constants are multiplied out: such numbers are written, and not read
         return
+    again = parse(str(e))
     values, others = float_value(e, GRID[:40]), float_value(again, GRID[:40])
     fine = np.isfinite(values) & (np.abs(values) < 1e200)
     assert np.allclose(values[fine], others[fine], rtol=1e-9, atol=1e-12)

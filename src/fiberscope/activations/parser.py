@@ -20,7 +20,7 @@ from fiberscope.activations.functions import FUNCTIONS, SAME_AS
 from fiberscope.errors import InputError
 
 LONGEST = 2000
-LONGEST_NUMBER = 400  # 1e300 written out is read too
+LONGEST_NUMBER = 60
 DEEPEST = 50
 TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
