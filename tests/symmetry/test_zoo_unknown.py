@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from tests.oracle import measure, random_flat
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 import fiberscope as fs
 
@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-@torch.library.custom_op("fiberscope_tests::wobble", mutates_args=())
+@library.custom_op("fiberscope_tests::wobble", mutates_args=())
 def wobble(x: Tensor) -> Tensor:
     """x + sin(3 x) weighted by the position of the unit: no symmetry at all."""
     return x + torch.sin(3 * x) * torch.arange(1, x.shape[-1] + 1, dtype=x.dtype)

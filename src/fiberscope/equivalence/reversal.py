@@ -32,7 +32,14 @@ def reversal_certificate(a: Network, b: Network) -> Certificate | None:
     None where a and b are not related in this way (a must have at most one unit on each boundary); then compare still
     decides. ReLU-like activations, and those with sigma(z) - sigma(-z) = L z such as GELU and SiLU (scales 1).
 
-    >>> reversal_certificate(a, b).method                                        # doctest: +SKIP
+    >>> import torch, fiberscope.network as fn
+    >>> def pair(sign):
+    ...     first, last = torch.nn.Linear(1, 2, bias=False), torch.nn.Linear(2, 1, bias=False)
+    ...     with torch.no_grad():
+    ...         _ = first.weight.copy_(sign * torch.tensor([[1.0], [2.0]]))
+    ...         _ = last.weight.copy_(torch.tensor([[1.0, -0.5]]))
+    ...     return fn.load(torch.nn.Sequential(first, torch.nn.GELU(), last).eval(), (torch.zeros(2, 1),))
+    >>> reversal_certificate(pair(1.0), pair(-1.0)).method
     'reversal'
     """
     found = reversal_step(chain_of(a), chain_of(b))
