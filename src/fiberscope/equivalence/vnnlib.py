@@ -31,6 +31,7 @@ class _Bounds:
     outputs: set[str] = field(default_factory=set)
     low: dict[tuple[str, int], float] = field(default_factory=dict)
     high: dict[tuple[str, int], float] = field(default_factory=dict)
+    tied: set[tuple[str, int]] = field(default_factory=set)  # inputs said to equal those of another network
     declared: int = 0
 
     def fail(self, text: str) -> InputError:
@@ -115,6 +116,7 @@ def _constraint(found: _Bounds, expression: Expression) -> None:
         if right is not None and numbers[0] is not None:
             return _bound(found, right, str(head).translate(str.maketrans("<>", "><")), numbers[0])
         if left is not None and right is not None and left[0] != right[0] and left[1] == right[1]:
+            found.tied |= {left, right} if head in ("=", "==") else set()
             return None  # the same input of two networks
     raise found.fail(f"{_text(expression)[:80]} is no bound of one input; only boxes can be used, give one with --box")
 
@@ -180,6 +182,8 @@ def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(count, -np.inf), np.full(count, np.inf)
     for name in names:
         for i in range(count):
+            if name != names[0] and not {(name, i), (names[0], i)} <= found.tied:
+                continue  # another network's own input says nothing about this one
             low[i] = max(low[i], found.low.get((name, i), -math.inf))
             high[i] = min(high[i], found.high.get((name, i), math.inf))
     for i in range(count):
