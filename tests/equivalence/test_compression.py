@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 import fiberscope as fs
 import fiberscope_verify
-from fiberscope.equivalence.compression.result import Compression
+from fiberscope.equivalence.compression.chain import ChainCompression
 from fiberscope.errors import InputError
 
 RNG = np.random.default_rng
 
 
-def compress(net: fs.Network, **options: Any) -> Compression:
+def compress(net: fs.Network, **options: Any) -> ChainCompression:
     result = fs.compress(net, **options)
-    assert isinstance(result, Compression)
+    assert isinstance(result, ChainCompression)
     return result
 
 

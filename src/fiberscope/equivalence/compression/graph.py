@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ import numpy as np
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.compression.batch_norm import folded
 from fiberscope.equivalence.compression.resize import resized
-from fiberscope.equivalence.compression.result import LayerReport
+from fiberscope.equivalence.compression.result import Compression, LayerReport
 from fiberscope.equivalence.compression.slicing import Merge, without
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.numerics.tolerance import SAME_FUNCTION, STORED_ROUNDING
@@ -39,35 +39,18 @@ SAMPLES = 24
 NUMBERS = 400_000
 
 
-@dataclass(frozen=True, eq=False)
-class GraphCompression:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GraphCompression(Compression):
     """The result for a network that is no chain. ``error_bound`` is 0 when every weight kept is a stored one or an
     exact sum; None when batch norms were folded, which rounds: ``difference`` is what was measured then."""
 
-    original: Network = field(repr=False)
-    network: Network = field(repr=False)
-    layers: tuple[LayerReport, ...]
-    methods: dict[str, int]
-    error_bound: float | None
     difference: float
-    scale: float
-    seconds: float
-    seed: int
-    no_certificate: str | None = None  # why there is none about the saved file
 
     @property
-    def units_before(self) -> int:
-        return sum(layer.before for layer in self.layers)
+    def proved(self) -> bool:
+        return self.error_bound == 0.0 and super().proved
 
-    @property
-    def units_after(self) -> int:
-        return sum(layer.after for layer in self.layers)
-
-    @property
-    def open_units(self) -> int:
-        return 0
-
-    def save(self, path: str | Path) -> tuple[Certificate | None, str | None]:
+    def written(self, path: str | Path) -> tuple[Certificate | None, str | None]:
         """Writes the smaller network; returns a certificate about that file, or None and why there is none."""
         from fiberscope.equivalence.compare import compare
         from fiberscope.network import load
@@ -83,34 +66,12 @@ class GraphCompression:
             return verdict.certificate, None
         return None, "the checker has no rule yet for channels taken out of this graph; outputs were compared instead"
 
-    def __repr__(self) -> str:
-        bound = "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
-        parameters = f"{self.original.parameters:,} -> {self.network.parameters:,} parameters"
-        return (
-            f"Compression: {self.units_before} -> {self.units_after} hidden units on all inputs\n"
-            f"  {parameters}; {bound}\n"
-            f"  {self.seconds:.1f} s"
-        )
+    def bound_in_words(self) -> str:
+        return "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
 
     def to_json(self) -> dict[str, Any]:
         """The dict that the command prints."""
-        return {
-            "units_before": self.units_before,
-            "units_after": self.units_after,
-            "parameters_before": self.original.parameters,
-            "parameters_after": self.network.parameters,
-            "layers": [layer.to_json() for layer in self.layers],
-            "open_units": 0,
-            "proved": self.error_bound == 0.0 and self.no_certificate is None,
-            "error_bound": self.error_bound,
-            "difference": self.difference,
-            "output_scale": self.scale,
-            "domain": "all",
-            "methods": self.methods,
-            "seconds": round(self.seconds, 3),
-            "seed": self.seed,
-            "no_certificate": self.no_certificate,
-        }
+        return {**super().to_json(), "difference": self.difference}
 
 
 def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start: float) -> GraphCompression:
@@ -142,15 +103,16 @@ def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start
     methods = {word: sum(c[word] for c in counts.values()) for word in ("dead", "duplicate")}
     methods = {"batch norm": norms, **methods}
     return GraphCompression(
-        net,
-        current,
-        tuple(layers),
-        {word: count for word, count in methods.items() if count},
-        None if norms else 0.0,
-        float(np.abs(current.run_flat(x) - before).max(initial=0.0)),
-        scale,
-        time.perf_counter() - start,
-        seed,
+        original=net,
+        network=current,
+        layers=tuple(layers),
+        methods={word: count for word, count in methods.items() if count},
+        error_bound=None if norms else 0.0,
+        difference=float(np.abs(current.run_flat(x) - before).max(initial=0.0)),
+        scale=scale,
+        domain="all",
+        seconds=time.perf_counter() - start,
+        seed=seed,
     )
 
 

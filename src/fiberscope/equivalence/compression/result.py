@@ -1,12 +1,10 @@
-"""What a compression found, layer by layer."""
+"""What a compression found, layer by layer: what all kinds of network have in common."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate
 
@@ -34,28 +32,26 @@ class LayerReport:
         return dict(self.__dict__)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Compression:
     """The result of `fiberscope.compress`.
 
-    ``network`` computes the same function in float64; `save` writes it as small as it is, in the original's format
-    and dtype, and keeps in ``certificate`` the proof about that very file. ``error_bound``: a rigorous bound of
-    |original - saved| on the domain in real arithmetic, 0 when the weights are exact.
+    ``network`` computes the same function in float64; `save` writes it in the original's format and dtype and returns
+    the certificate about that very file, where there is one (``no_certificate`` says why not). ``error_bound``: a
+    rigorous bound of |original - saved| on the domain in real arithmetic, 0 when the weights are exact, None when none
+    is known. ``scale``: the largest output seen.
     """
 
     original: Network = field(repr=False)
     network: Network = field(repr=False)
     layers: tuple[LayerReport, ...]
-    parameters_after: int
     methods: dict[str, int]
-    error_bound: float
+    error_bound: float | None
     scale: float
     domain: Any
     seconds: float
     seed: int
-    stored: tuple[tuple[np.ndarray, np.ndarray], ...] = field(repr=False)
-    activations: tuple[str, ...] = field(repr=False)
-    prove: Any = field(repr=False)
+    no_certificate: str | None = None
 
     @property
     def units_before(self) -> int:
@@ -69,24 +65,34 @@ class Compression:
     def open_units(self) -> int:
         return sum(layer.open for layer in self.layers)
 
-    def save(self, path: str | Path) -> Certificate:
-        """Writes the smaller network in the original's format and dtype; returns the certificate about that file."""
-        from fiberscope.network import load
-        from fiberscope.network.stack import write_stack
+    @property
+    def parameters_after(self) -> int:
+        """Weights and biases of what is written."""
+        return self.network.parameters
 
-        path = Path(path)
-        if self.units_after == self.units_before and not self.methods:
-            self.original.save(path)
-        else:
-            write_stack(self.original, self.stored, self.activations, path)
-        return self.prove(load(path))
+    @property
+    def proved(self) -> bool:
+        """Whether every unit was decided and a certificate can be had."""
+        return self.open_units == 0 and self.no_certificate is None
+
+    def save(self, path: str | Path) -> Certificate | None:
+        """Writes the smaller network; returns the certificate about that file, if there is one."""
+        return self.written(path)[0]
+
+    def written(self, path: str | Path) -> tuple[Certificate | None, str | None]:
+        """The same, with the reason when there is no certificate."""
+        raise NotImplementedError
+
+    def bound_in_words(self) -> str:
+        """One half line about how far the outputs may move."""
+        return f"|error| <= {self.error_bound:.3g}" if self.error_bound is not None else "no error bound"
 
     def __repr__(self) -> str:
         where = "all inputs" if self.domain == "all" else "a box"
         parameters = f"{self.original.parameters:,} -> {self.parameters_after:,} parameters"
         return (
             f"Compression: {self.units_before} -> {self.units_after} hidden units on {where}\n"
-            f"  {parameters}; |error| <= {self.error_bound:.3g}\n"
+            f"  {parameters}; {self.bound_in_words()}\n"
             f"  {self.open_units} units open, {self.seconds:.1f} s"
         )
 
@@ -99,11 +105,12 @@ class Compression:
             "parameters_after": self.parameters_after,
             "layers": [layer.to_json() for layer in self.layers],
             "open_units": self.open_units,
-            "proved": self.open_units == 0,
+            "proved": self.proved,
             "error_bound": self.error_bound,
             "output_scale": self.scale,
             "domain": self.domain,
             "methods": self.methods,
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
+            "no_certificate": self.no_certificate,
         }

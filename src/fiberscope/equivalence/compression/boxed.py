@@ -1,0 +1,103 @@
+"""The compression of a chain of ReLUs on a box: fold in float64 for memory, in the stored type for the file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.certificate import Certificate
+from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.compression.certificate import stable_certificate
+from fiberscope.equivalence.compression.chain import ChainCompression, rounded
+from fiberscope.equivalence.compression.on_box import ROOT, OnBox, compress_on_box
+from fiberscope.equivalence.compression.result import LayerReport
+from fiberscope.equivalence.rigorous import accepts
+from fiberscope.errors import FiberscopeError
+from fiberscope.network.stack import stacked
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+
+def compress_boxed(
+    net: Network,
+    chain: Chain,
+    box: Any,
+    dtype: type,
+    budget: float,
+    seed: int,
+    say: Callable[[str], None],
+    start: float,
+) -> ChainCompression:
+    """Prove once, fold twice; ``start``: when the work began (perf_counter)."""
+    proved = compress_on_box(net, chain, box, dtype=np.float64, seconds=budget, seed=seed, say=say)
+    memory = stacked(net, proved.folded.layers, chain.activations)
+    if dtype is not np.float64:
+        proved = compress_on_box(net, chain, box, dtype=dtype, seconds=budget, seed=seed, say=say, stable=proved.stable)
+
+    def prove(saved: Network) -> Certificate:
+        proof = stable_certificate(net, saved, proved.claims, proved.folded, ROOT, box, proved.error_bound)
+        return accepted(proof, net, saved)
+
+    lo, hi = box
+    layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
+    return ChainCompression(
+        original=net,
+        network=memory,
+        layers=layers,
+        methods=methods,
+        error_bound=proved.error_bound,
+        scale=proved.scale,
+        domain={"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
+        seconds=time.perf_counter() - start,
+        seed=seed,
+        stored=rounded(proved.folded.layers, dtype),
+        activations=chain.activations,
+        prove=prove,
+        changed=bool(methods) or any(layer.after != layer.before for layer in layers),
+    )
+
+
+def layer_reports(chain: Chain, proved: OnBox) -> tuple[LayerReport, ...]:
+    """What became of the units of each layer."""
+    reports = []
+    for l, relation in enumerate(proved.folded.relations):
+        before, after = chain.widths[l + 1], len(proved.folded.layers[l][1])
+        silent = ~(chain.floats()[l][0] != 0).any(axis=1)
+        free = relation.unit[relation.unit >= 0]
+        duplicates = len(free) - len(np.unique(free))
+        gone = np.setdiff1d(np.arange(before), relation.alive)
+        constant = int(silent.sum())
+        dead = int((~silent[gone]).sum())
+        folded = before - after - dead - constant - duplicates
+        reports.append(
+            LayerReport(before, after, dead, constant, duplicates, max(folded, 0), len(proved.stable.open[l]))
+        )
+    return tuple(reports)
+
+
+def methods_used(chain: Chain, proved: OnBox) -> dict[str, int]:
+    """How many units each method settled."""
+    at_once = sum(len(c.units) for c in proved.stable.claims if c.leaves == 1)
+    split = sum(len(c.units) for c in proved.stable.claims if c.leaves > 1)
+    unread = duplicates = 0
+    for l, relation in enumerate(proved.folded.relations):
+        free = relation.unit[relation.unit >= 0]
+        duplicates += len(free) - len(np.unique(free))
+        gone = np.setdiff1d(np.arange(chain.widths[l + 1]), relation.alive)
+        unread += int((proved.stable.status[l][gone] == 0).sum())
+    counts = {"linear bounds": at_once, "splitting": split, "unread": unread, "duplicate": duplicates}
+    return {name: count for name, count in counts.items() if count}
+
+
+def accepted(proof: Certificate, a: Network, b: Network) -> Certificate:
+    """The proof, once the independent checker has accepted it."""
+    reason = accepts(proof, a, b)
+    if reason is not None:
+        raise FiberscopeError(
+            f"{b.name}: the checker refuses the proof of this compression ({reason}); please report it"
+        )
+    return proof
