@@ -69,7 +69,30 @@ def test_the_help_says_that_nothing_is_lost(run: Run):
     done = run("compress", "--help")
     assert done.status == 0
     assert NO_LOSS in done.out
-    assert "no lossy mode" in " ".join(done.out.split())
+    words = " ".join(done.out.split())
+    assert "no lossy mode" in words
+    assert "never loses anything" in words
+    assert "Example: fiberscope compress" in words
+
+
+def test_the_page(mlp: Path, tmp_path: Path, run: Run):
+    """One file without scripts, with the numbers that the command prints; names are escaped."""
+    page, proof = tmp_path / "r.html", tmp_path / "b.fsc"
+    source = tmp_path / "a <b>.npz"
+    source.write_bytes(mlp.read_bytes())
+    done = run("compress", source, "-o", tmp_path / "b.npz", "--box", -0.3, 0.4, "--certificate", proof, "--html", page)
+    assert done.status == 0, done.err
+    text = page.read_text(encoding="utf-8")
+    assert "hidden units" in text
+    assert "<svg" in text
+    assert "<script" not in text
+    assert "a &lt;b&gt;.npz" in text
+    assert "<b>.npz" not in text
+    assert "fiberscope verify" in text
+    refused(run, ["compress", mlp, "-o", tmp_path / "c.npz", "--html", tmp_path / "missing" / "r.html"], "missing")
+    everywhere = run("compress", mlp, "-o", tmp_path / "b.npz", "--html", page, "--json")
+    assert everywhere.json["html"] == str(page)
+    assert "Nothing could be proved redundant" in page.read_text(encoding="utf-8")
 
 
 def test_nothing_to_remove_is_no_failure(mlp: Path, tmp_path: Path, run: Run):

@@ -29,18 +29,23 @@ def compress(
     certificate: Annotated[
         Path | None, typer.Option("--certificate", metavar="F", help="Write the proof here; `verify` checks it.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="F", help="Also write a self-contained report page with a picture.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Write a smaller network that computes the same function, on all inputs or on a box.
 
     Nothing is approximated: a unit goes only when it is proved to do nothing, to repeat another, or to be linear on the
-    box and carried by fewer units. What cannot be decided in time stays. There is no lossy mode.
+    box and carried by fewer units. What cannot be decided in time stays. There is no lossy mode and no tolerance to
+    set: this command never loses anything. It exits with 0 also when nothing could be removed.
 
     Without a box only what holds for every input is removed. On a box a network often loses more than half its units.
     Networks with convolutions or branches lose whole channels that are redundant for every input; the box is not used.
 
     Example: [bold]fiberscope compress model.onnx -o small.onnx --vnnlib property.vnnlib --certificate proof.fsc[/bold]
+    (add [bold]--html report.html[/bold] for a page with a picture)
     """
     from fiberscope.errors import InputError
 
@@ -49,6 +54,7 @@ def compress(
     domain: Any = parse_box(box)
     writable(out)
     writable(certificate)
+    writable(html)
 
     import fiberscope as fs
 
@@ -63,6 +69,12 @@ def compress(
     ).to_json()
     proved = certificate is not None and result.get("no_certificate") is None
     result = {**result, "path": str(out), "certificate": str(certificate) if proved else None}
+    result["html"] = None if html is None else str(html)
+    if html is not None:
+        from fiberscope.report.compression_page import compression_page
+
+        page = compression_page(model, result, written=out, certificate=result["certificate"])
+        html.write_text(page, encoding="utf-8")
     if as_json:
         emit_json(result)
     else:
@@ -91,3 +103,5 @@ def show(result: Mapping[str, Any]) -> None:
     if result.get("no_certificate"):
         say(f"No certificate: {result['no_certificate']}.")
     say(f"Written to {result['path']}.")
+    if result["html"]:
+        say(f"Report: {result['html']}")
