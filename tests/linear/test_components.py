@@ -33,7 +33,7 @@ def dimension(b: Barcode) -> int:
     return sum(v * w for v, w in pairwise(b.widths)) - count_pairs(b, lambda x, y: constrained(x, y, b.length))
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(chains)
 def test_components_are_the_maximal_elements(chain: tuple[tuple[int, ...], int]) -> None:
     widths, rho = chain

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fiberscope.errors import InputError
@@ -21,6 +21,7 @@ from fiberscope.shallow.normal_form import normal_form
 from .oracle import evaluate, row_rank
 
 
+@settings(max_examples=20)
 @example(2408, "relu")
 @given(st.integers(0, 100_000), st.sampled_from(["relu", "leaky_relu(0.5)"]))
 def test_a_unit_dies_along_a_line_that_keeps_the_function(seed, activation):
