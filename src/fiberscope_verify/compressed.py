@@ -3,6 +3,8 @@
 Write h for b's values after a hidden layer. Going forward, ``z = P h + p`` recovers the pre-activations of a's next
 layer, for its units that are alive. A free unit of a is ``scale`` times one unit of b; the linear units of a reach the
 next layer through b's carriers (units of b that are active wherever the claim is made): ``lift`` reads them.
+With a negative scale the unit is turned round: rho(y) = |scale| rho(y / scale) + (1 + slope) y, and its second part is
+read like a linear unit. Free units on one boundary whose weights |scale| v add up to zero need no unit of b at all.
 
 On a leaf of the box, let A' be a with every unit made linear everywhere that is linear on this leaf in a (and, when it
 stands for a unit of b, on the same side there): it is a on the leaf. T_l computes b up to layer l, then ``P h + p``,
@@ -26,7 +28,10 @@ from .stable import ACTIVE, FREE, INACTIVE, local, slope
 
 @dataclass
 class Relation:
-    """How a's hidden layer is read off b's: see the module. ``lift`` has a row per unit of a's next layer alive."""
+    """How a's hidden layer is read off b's: see the module. ``lift`` has a row per unit of a's next layer alive.
+
+    ``unit``: a unit of b; -1 for linear units; -2 - r for units that cancel with the r-th alive one, which has scale 1.
+    """
 
     alive: np.ndarray
     unit: np.ndarray
@@ -39,8 +44,10 @@ class Relation:
 class Slip:
     """Errors of one layer as affine functions of the sizes of b's values: free units, and a's next pre-activations."""
 
-    free: np.ndarray  # units of a that stand for units of b
-    twin: np.ndarray  # those units of b
+    free: np.ndarray  # units of a that are not known to be linear
+    standing: np.ndarray  # those that stand for units of b
+    twin: np.ndarray  # these units of b
+    turn: np.ndarray  # -1 for the ones turned round, else 1
     free_rows: np.ndarray
     free_constant: np.ndarray
     next_rows: np.ndarray
@@ -96,47 +103,71 @@ class Comparison:
         if s == 0.0:
             gone = gone[self.status_a[l][gone] != INACTIVE]
         need(not np.any(w_next[np.ix_(after, gone)]), f"{name}: a unit that is read was left out")
-        need(bool(np.all(unit < len(bias)) and np.all(unit >= -1)), f"{name}: no such unit of b")
-        free, linear = unit >= 0, unit < 0
-        need(np.array_equal(free, here == FREE), f"{name}: free units, and only these, stand for units of b")
-        need(bool(np.all(scale > 0)), f"{name}: a scale is not positive")
-        twin = unit[free]
+        need(bool(np.all(unit < len(bias)) and np.all(unit >= -1 - len(units))), f"{name}: no such unit of b")
+        stands, linear, cancels = unit >= 0, unit == -1, unit < -1
+        need(np.array_equal(~linear, here == FREE), f"{name}: free units, and only these, stand for units of b")
+        need(bool(np.all(scale != 0) and np.all(scale[linear] == 1)), f"{name}: a scale is not allowed")
+        twin, head = unit[stands], -2 - unit[cancels]
+        need(bool(np.all(unit[head] == unit[cancels]) and np.all(scale[head] == 1)), f"{name}: units cancel wrongly")
+        turned = scale < 0
         carriers = np.setdiff1d(np.arange(len(bias)), twin)
         need(bool(np.all(self.status_b[l][carriers] == ACTIVE)), f"{name}: a carrier is not active on the box")
         need(relation.lift.shape == (len(after), len(carriers)), f"{name}: the lift has the wrong size")
         lift = relation.lift
-        # free units: a's pre-activation against scale times that of b's unit
-        ours, ours_constant = scale[free, None] * w[twin], scale[free] * bias[twin]
-        free_rows = np.abs(P[free] - ours) + 16 * U * (np.abs(P[free]) + np.abs(ours) + TINY)
-        free_constant = np.abs(p[free] - ours_constant) + 16 * U * (np.abs(p[free]) + np.abs(ours_constant) + TINY)
+        # free units: a's pre-activation against scale times that of b's unit, or of the one it cancels with
+        order = np.concatenate([np.flatnonzero(stands), np.flatnonzero(cancels)])
+        model, model_constant = np.concatenate([w[twin], P[head]]), np.concatenate([bias[twin], p[head]])
+        ours, ours_constant = scale[order, None] * model, scale[order] * model_constant
+        free_rows = np.abs(P[order] - ours) + 16 * U * (np.abs(P[order]) + np.abs(ours) + TINY)
+        free_constant = np.abs(p[order] - ours_constant) + 16 * U * (np.abs(p[order]) + np.abs(ours_constant) + TINY)
         if self.exact:
-            one = scale[free] == 1
-            free_rows[(P[free] == ours) & one[:, None]] = 0.0
-            free_constant[(p[free] == ours_constant) & one] = 0.0
+            one = np.abs(scale[order]) == 1
+            free_rows[(P[order] == ours) & one[:, None]] = 0.0
+            free_constant[(p[order] == ours_constant) & one] = 0.0
+        twice = np.where(turned[order], (2.0 + s) * (1 + 8 * U), 1.0)  # such an error counts in both parts
+        free_rows, free_constant = free_rows * twice[:, None], free_constant * twice
         # linear units: what a's next layer reads of them, against the carriers
-        v = w_next[np.ix_(after, units[linear])] * np.where(here[linear] == ACTIVE, 1.0, s)
+        read = linear | turned
+        v = w_next[np.ix_(after, units[read])] * np.where(turned, 1.0 + s, np.where(here == ACTIVE, 1.0, s))[read]
         terms = len(units) + len(bias) + 8
         gamma = 8 * terms * U
-        size = (np.abs(v) + TINY) @ (np.abs(P[linear]) + TINY) + (np.abs(lift) + TINY) @ (np.abs(w[carriers]) + TINY)
-        if linear.any() or len(carriers):
+        size = (np.abs(v) + TINY) @ (np.abs(P[read]) + TINY) + (np.abs(lift) + TINY) @ (np.abs(w[carriers]) + TINY)
+        if read.any() or len(carriers):
             size = size + TINY
-        next_rows = np.abs(v @ P[linear] - lift @ w[carriers]) + gamma * size
-        shift = v @ p[linear] + b_next[after] - lift @ bias[carriers] - offset
-        size = (np.abs(v) + TINY) @ np.abs(p[linear]) + np.abs(b_next[after]) + np.abs(lift) @ np.abs(bias[carriers])
+        next_rows = np.abs(v @ P[read] - lift @ w[carriers]) + gamma * size
+        shift = v @ p[read] + b_next[after] - lift @ bias[carriers] - offset
+        size = (np.abs(v) + TINY) @ np.abs(p[read]) + np.abs(b_next[after]) + np.abs(lift) @ np.abs(bias[carriers])
         next_constant = np.abs(shift) + gamma * (size + np.abs(offset))
-        if self.exact and not linear.any() and not len(carriers):
+        if self.exact and not read.any() and not len(carriers):
             next_constant[b_next[after] == offset] = 0.0
+        for r in np.unique(head):  # what is left of their bend
+            group = np.flatnonzero(unit == -2 - r)
+            bend = w_next[np.ix_(after, units[group])] * np.abs(scale[group])
+            left = np.abs(bend.sum(axis=1)) + gamma * (np.abs(bend) + TINY).sum(axis=1)
+            next_rows = next_rows + left[:, None] * (np.abs(P[r]) + TINY)
+            next_constant = next_constant + left * (np.abs(p[r]) + TINY)
         # P for the next layer
         columns = np.zeros((len(after), len(bias)))
-        read = w_next[np.ix_(after, units[free])] * scale[free]
+        read = w_next[np.ix_(after, units[stands])] * np.abs(scale[stands])
         np.add.at(columns.T, twin, read.T)
         columns[:, carriers] = lift
         after_rows = None
-        if np.any(scale[free] != 1) or len(np.unique(twin)) < len(twin):
+        if np.any(scale[stands] != 1) or len(np.unique(twin)) < len(twin):
             after_rows = np.zeros_like(columns)
             np.add.at(after_rows.T, twin, gamma * (np.abs(read) + TINY).T)
         self.slips.append(
-            Slip(units[free], twin, free_rows, free_constant, next_rows, next_constant, after_rows, after)
+            Slip(
+                units[order],
+                units[stands],
+                twin,
+                np.where(turned[stands], -1, 1),
+                free_rows,
+                free_constant,
+                next_rows,
+                next_constant,
+                after_rows,
+                after,
+            )
         )
         return columns, offset
 
@@ -150,8 +181,8 @@ class Comparison:
             sides = []
             for l, slip in enumerate(self.slips):
                 here = np.broadcast_to(self.status_a[l], (len(lo), len(self.status_a[l]))).copy()
-                agreed = np.where(side_a[l][:, slip.free] == side_b[l][:, slip.twin], side_b[l][:, slip.twin], FREE)
-                here[:, slip.free] = agreed  # linear on this box in both networks, or treated as free
+                ours, theirs = side_a[l][:, slip.standing], slip.turn * side_b[l][:, slip.twin]
+                here[:, slip.standing] = np.where(ours == theirs, ours, FREE)  # linear here in both, or treated as free
                 sides.append(here)
             jacobians = self.jacobians(sides)
             total = up(reach[-1] @ self.last_rows.T + self.last_constant, self.last_rows.shape[1])

@@ -67,8 +67,8 @@ def layer_reports(chain: Chain, proved: OnBox) -> tuple[LayerReport, ...]:
     for l, relation in enumerate(proved.folded.relations):
         before, after = chain.widths[l + 1], len(proved.folded.layers[l][1])
         silent = ~(chain.floats()[l][0] != 0).any(axis=1)
-        free = relation.unit[relation.unit >= 0]
-        duplicates = len(free) - len(np.unique(free))
+        stands = relation.unit[relation.unit >= 0]
+        duplicates = len(stands) - len(np.unique(stands)) + int((relation.unit < -1).sum())
         gone = np.setdiff1d(np.arange(before), relation.alive)
         constant = int(silent.sum())
         dead = int((~silent[gone]).sum())
@@ -83,13 +83,17 @@ def methods_used(chain: Chain, proved: OnBox) -> dict[str, int]:
     """How many units each method settled."""
     at_once = sum(len(c.units) for c in proved.stable.claims if c.leaves == 1)
     split = sum(len(c.units) for c in proved.stable.claims if c.leaves > 1)
-    unread = duplicates = 0
+    unread = duplicates = opposite = cancelled = 0
     for l, relation in enumerate(proved.folded.relations):
-        free = relation.unit[relation.unit >= 0]
-        duplicates += len(free) - len(np.unique(free))
+        stands = relation.unit >= 0
+        turned = int((relation.scale[stands] < 0).sum())
+        opposite += turned
+        duplicates += int(stands.sum()) - len(np.unique(relation.unit[stands])) - turned
+        cancelled += int((relation.unit < -1).sum())
         gone = np.setdiff1d(np.arange(chain.widths[l + 1]), relation.alive)
         unread += int((proved.stable.status[l][gone] == 0).sum())
-    counts = {"linear bounds": at_once, "splitting": split, "unread": unread, "duplicate": duplicates}
+    counts = {"linear bounds": at_once, "splitting": split, "unread": unread}
+    counts |= {"duplicate": duplicates, "opposite": opposite, "cancelled": cancelled}
     return {name: count for name, count in counts.items() if count}
 
 
