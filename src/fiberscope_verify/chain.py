@@ -18,6 +18,7 @@ from .exact import MAX_EXACT, rational, unit_in_last_place
 from .laws import exact_value
 from .model import Model
 from .report import Reject, need
+from .slopes import slopes_only, users_of
 from .trees import Tree, X, line_of
 
 
@@ -59,6 +60,7 @@ class Builder:
         self.opened: dict[int, Affine] = {}  # by identity of the expression; `keep` holds what identities refer to
         self.moves: dict[tuple, Affine] = {}
         self.keep: list = []
+        self.users = users_of(graph)
 
     def affine(self, e: Expression) -> Affine:
         """The expression as an affine map of the newest layer; a nonlinear tree opens a new layer."""
@@ -195,13 +197,43 @@ class Builder:
         if node.op == "matmul":
             return self.matmul(node, args)
         if node.op == "cat":
-            parts = [self.affine(e) if isinstance(e, Expression) else None for e in args]
-            need(all(parts), "a constant is concatenated")
-            good = [p for p in parts if p is not None]
-            sizes = np.cumsum([0] + [len(p.c) for p in good])
-            blocks = [np.arange(s, s + len(p.c)).reshape(p.shape) for s, p in zip(sizes, good, strict=False)]
-            return Expression(X, self.join(good, self.g.shape(v), np.concatenate(blocks, node.attrs[0])))
+            return self.concatenated(args, node.attrs[0], self.g.shape(v))
+        if node.op == "reduce" and isinstance(args[0], Expression):
+            kind, axes = node.attrs
+            return self.total(args[0], kind, axes, self.g.shape(v))
         raise Reject(f"not a chain: {self.g.notes.get(v, node.op)}")
+
+    def concatenated(self, args: list, axis: int, shape: tuple[int, ...]) -> Expression:
+        """Values side by side; what is the same activation of each is that activation of all."""
+        need(all(isinstance(e, Expression) for e in args), "a constant is concatenated")
+        bare = [self.bared(e) for e in args]
+        if len({e.tree for e in bare}) == 1:
+            tree, parts = bare[0].tree, [e.base for e in bare]
+        else:
+            tree, parts = X, [self.affine(e) for e in args]
+        sizes = np.cumsum([0] + [len(p.c) for p in parts])
+        blocks = [np.arange(s, s + len(p.c)).reshape(p.shape) for s, p in zip(sizes, parts, strict=False)]
+        return Expression(tree, self.join(parts, shape, np.concatenate(blocks, axis)), max(e.size for e in bare))
+
+    def bared(self, e: Expression) -> Expression:
+        """f(slope z + offset) as f of another affine map."""
+        if e.tree == X or e.tree[0] != "map" or e.tree[3] == X:
+            return e
+        inner = self.affine_tree(e.tree[3], e.base)
+        return e if inner is None else Expression((*e.tree[:3], X), inner, e.size)
+
+    def total(self, e: Expression, kind: str, axes: tuple[int, ...], shape: tuple[int, ...]) -> Expression:
+        """A sum or a mean over axes, as a product with a column of ones."""
+        need(kind in ("sum", "mean"), f"{kind} over an axis: not a chain")
+        z = self.affine(e)
+        index = np.moveaxis(np.arange(len(z.c)).reshape(z.shape), axes, range(-len(axes), 0))
+        count = math.prod(z.shape[a] for a in axes)
+        rows = self.take(z, index.reshape(-1, count))
+        out = self.right_product(rows, np.ones((count, 1)), np.zeros((count, 1)))
+        if kind == "mean":
+            out = self.scaled(out, np.array(fmpq(1, count), dtype=object), np.zeros(()))
+        out.shape = shape
+        return Expression(X, out)
 
     def moved(self, base: Affine, index: np.ndarray, v: int, source: int) -> Affine:
         key = (id(base), index.shape, index.tobytes())
@@ -260,7 +292,8 @@ class Builder:
             return Expression(X, Affine(p.layer, p.shape, None, a, *self.swap(plus(p.c, p.uc, q.c, q.uc), ua)))
         stored = self.g.nodes[node.args[1] if args[1] is y else node.args[0]].op == "array"
         single = stored and y.value.ndim > 0 and x.base.shape[-1:] == (1,)  # more likely a bias or weight of width one
-        if y.value.size == 1 and not single and node.shape == x.base.shape:
+        slope = op == "mul" and np.all(y.value == y.value.reshape(-1)[:1]) and slopes_only(self.g, self.users, node)
+        if ((y.value.size == 1 and not single) or slope) and node.shape == x.base.shape:
             lit = ("lit", str(rational(y.value.reshape(-1)[0])))
             return Expression((op, *sorted((x.tree, lit), key=repr)), x.base, x.size + 1)
         z = self.affine(x)

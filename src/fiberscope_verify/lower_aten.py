@@ -204,6 +204,11 @@ def where(g, condition, self, other):
     return out
 
 
+def threshold(g, self, threshold, value):
+    """x where x > threshold, else a number."""
+    return where(g, compare("greater")(g, self, threshold), self, value)
+
+
 def bits(kind: str) -> Callable:
     """A bitwise operation, of booleans only."""
 

@@ -42,6 +42,7 @@ _UNARY = {
     "mish", "hardswish", "hardsigmoid", "neg",
 }  # fmt: skip
 _BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "where", "gt", "le", "ge", "lt"}
+_OPERATION = torch._ops.OpOverload
 _FILLS = {"full", "scalar_tensor", "zeros", "ones", "full_like", "zeros_like", "ones_like"}
 
 
@@ -53,6 +54,19 @@ def extract(net: Network) -> Chain | None:
         return _Walk(net).chain()
     except NotAChain:
         return None
+
+
+def _name(node: Any) -> str:
+    """The short name of a node's operation."""
+    return node.target.name().removeprefix("aten::").split(".")[0] if isinstance(node.target, _OPERATION) else ""
+
+
+def _slope(value: Any) -> Any:
+    """The slope of a PReLU, a weight whose entries are one number, as this number; anything else as it is."""
+    if not isinstance(value, Constant) or not value.values.numel() or not value.values.dtype.is_floating_point:
+        return value
+    numbers = value.values.flatten()
+    return float(numbers[0]) if bool((numbers == numbers[0]).all()) else value
 
 
 class _Walk(Frame):
@@ -109,7 +123,7 @@ class _Walk(Frame):
             raise NotAChain(node.name)
         if not isinstance(node.meta["val"], torch.Tensor):
             raise NotAChain(f"{node.name}: several results")
-        op = node.target.name().removeprefix("aten::").split(".")[0]
+        op = _name(node)
         arguments = [self.value(v) for v in node.args]
         if op != "sum":
             arguments = [self.resolve(v) if isinstance(v, Product) else v for v in arguments]
@@ -139,11 +153,13 @@ class _Walk(Frame):
         if op == "pow" and not kwargs and isinstance(arguments[1], (int, float)):
             return self.unary("pow", arguments)
         if op in _BINARY and not kwargs:
+            if op == "mul" and node.users and all(_name(user) == "where" for user in node.users):
+                arguments = [_slope(v) for v in arguments]
             return self.binary(op, arguments, shape)
         raise NotAChain(f"{node.name}: {node.target}")
 
     def fill(self, node: Any) -> Constant:
-        op = node.target.name().removeprefix("aten::").split(".")[0]
+        op = _name(node)
         shape = tuple(node.meta["val"].shape)
         if op in ("full", "scalar_tensor", "full_like"):
             number = node.args[0] if op == "scalar_tensor" else node.args[1]

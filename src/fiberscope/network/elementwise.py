@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from fiberscope.network.cones import cone
+
 Expression = Any
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -130,6 +132,14 @@ def recognise(expression: Expression) -> Recognised | None:
             name = named(_substitute(expression, part))
             if name is not None:
                 return Recognised(affine_steps(part) or [], name, outer[::-1])
+        for part in _affine_parts(expression):  # other spellings of a function that is linear on both sides of 0
+            found = cone(_substitute(expression, part))
+            if found is not None:
+                before, after = ([] if factor == 1 else [("mul", factor)] for factor in (found.before, found.after))
+                steps, after = [*(affine_steps(part) or []), *before], [*after, *outer[::-1]]
+                if found.activation is None:
+                    return Recognised(steps + after, None, [])
+                return Recognised(steps, found.activation, after)
         op, *arguments = expression if isinstance(expression, tuple) else ("x",)
         if op not in ("add", "mul", "div") or len(arguments) != 2 or not isinstance(arguments[1], (int, float)):
             return None

@@ -27,7 +27,8 @@ def shallow_model(net: Network) -> ShallowModel:
     >>> model.W1.shape, model.W2.shape, model.activation
     ((4, 3), (2, 4), 'leaky_relu(0.25)')
     """
-    from fiberscope.shallow.graph_walk import Unreadable, Walk, dense
+    from fiberscope.shallow.graph_maps import Unreadable, dense
+    from fiberscope.shallow.graph_walk import Walk
 
     def refuse(reason: object) -> InputError:
         return InputError(f"{net.name}: cannot be read as a network with one hidden layer: {reason}")

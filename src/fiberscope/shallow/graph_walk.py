@@ -7,14 +7,14 @@ map, recognised as an activation when something linear reads it. What fits none 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from fiberscope.network.elementwise import Expression, recognise
-from fiberscope.numerics.exact import add, matmul, multiply, rationals, simplify
+from fiberscope.network.elementwise import recognise
+from fiberscope.shallow.graph_maps import Map, Maps, Pending, Unreadable, dense, one_number
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -28,41 +28,22 @@ UNARY = {
     "mish", "hardswish", "hardsigmoid", "neg",
 }  # fmt: skip
 BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "where", "gt", "le", "ge", "lt"}
-DIAGONAL_MOST = 4096
+FILLS = {"full_like": None, "zeros_like": 0.0, "ones_like": 1.0}
+PRODUCTS = {"mm", "matmul", "mv", "dot", "bmm", "addmm", "linear"}
+READ = "matrix products, sums, moves of entries and activations are"
+REASONS = {
+    "_native_batch_norm_legit_no_training": "batch normalisation divides by a square root, which is no exact number; "
+    "fold it into the linear layer beside it before the model is saved",
+    "convolution": "the operation convolution is not read here; write it as a linear layer",
+}
 
 
-class Unreadable(Exception):
-    """Why the graph is not that of one hidden layer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """Position p of the tensor holds row ``index[p]`` of ``weight @ base + bias`` (weight None: the base itself).
-
-    Rows of sample b of a batch are numbered b * rows + 0, 1, ...; ``hidden`` says which base: input or hidden units.
-    """
-
-    hidden: bool
-    rows: int
-    weight: np.ndarray | None
-    bias: np.ndarray
-    index: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Pending:
-    """An elementwise expression of a map."""
-
-    of: Map
-    expression: Expression
-
-
-class Walk:
+class Walk(Maps):
     """One pass over the graph; afterwards ``first``, ``activation`` and ``last`` are the pieces."""
 
     def __init__(self, net: Network) -> None:
         self.net = net
-        self.batch = net.inputs[0].shape[0] if net.inputs[0].batched else 1
+        super().__init__(net.inputs[0].shape[0] if net.inputs[0].batched else None)
         self.first: Map | None = None
         self.activation = ""
         values: dict[Any, Any] = {}
@@ -77,7 +58,7 @@ class Walk:
         if node.name in self.net.input_names:
             shape = tuple(self.net.inputs[0].shape)
             size = self.net.n_in
-            return Map(False, size, None, np.zeros(size), torch.arange(self.batch * size).reshape(shape))
+            return Map(False, size, None, np.zeros(size), self.places(size, shape))
         weight = self.net.weight_of.get(node.name)
         tensor = self.net.weights[weight] if weight is not None else self.net.constants.get(node.name)
         return None if tensor is None else tensor.detach().cpu()
@@ -85,18 +66,22 @@ class Walk:
     def step(self, node: Any, values: dict[Any, Any]) -> Any:
         op = str(node.target).removeprefix("aten.").split(".")[0]
         if any(isinstance(v, (list, tuple)) and any(isinstance(w, torch.fx.Node) for w in v) for v in node.args):
-            raise Unreadable(f"{op} joins several tensors")
+            return self.joined(node, op, values)
         arguments = [values[v] if isinstance(v, torch.fx.Node) else v for v in node.args]
-        kwargs = {k: v for k, v in node.kwargs.items() if not (op == "addmm" and v == 1)}
+        kwargs, shape = node.kwargs, tuple(getattr(node.meta["val"], "shape", ()))
         if all(not isinstance(v, (Map, Pending)) for v in arguments):
             given = [v for v in node.args if isinstance(v, torch.fx.Node)]
             if any(isinstance(values[v], Unreadable) or values[v] is None for v in given):
                 raise Unreadable(f"cannot read {op}")
             return node.target(*arguments, **node.kwargs)  # weights among themselves (transposes, views, constants)
+        if op in FILLS:
+            return torch.full(shape, float(arguments[1] if op == "full_like" else FILLS[op]), dtype=torch.float64)
         if op in MOVES:
             return self.moved(node, op, arguments)
-        if op in ("mm", "matmul", "mv", "addmm", "linear") and not kwargs:
-            return self.contraction(op, arguments)
+        if op in PRODUCTS and (op == "addmm" or not kwargs):
+            return self.contraction(op, arguments, shape, **kwargs)
+        if op in ("sum", "mean") and not kwargs:
+            return self.total(op, arguments[0], arguments[1] if len(arguments) > 1 else None, shape)
         if op == "leaky_relu":
             return self.unary(op, [*arguments[:1], arguments[1] if len(arguments) > 1 else 0.01])
         if op == "elu":
@@ -111,8 +96,8 @@ class Walk:
         if op in UNARY and len(arguments) == 1 and not kwargs:
             return self.unary(op, arguments)
         if op in BINARY and not kwargs:
-            return self.binary(op, arguments, tuple(node.meta["val"].shape))
-        raise Unreadable(f"the operation {op} is not read here (matrix products, moves of entries and activations are)")
+            return self.binary(op, arguments, shape)
+        raise Unreadable(REASONS.get(op, f"the operation {op} is not read here ({READ})"))
 
     # -- moving and elementwise --------------------------------------------------------------------------------------
 
@@ -140,20 +125,21 @@ class Walk:
         return Pending(of, ("mul", inner, -1) if op == "neg" else (op, inner, *rest))
 
     def binary(self, op: str, arguments: list[Any], shape: tuple[int, ...]) -> Map | Pending:
+        maps = [v.of if isinstance(v, Pending) else v for v in arguments if isinstance(v, (Map, Pending))]
+        if all(tuple(m.index.shape) == shape for m in maps):  # a slope of PReLU, a tensor of zeros
+            arguments = [one_number(v) if isinstance(v, torch.Tensor) else v for v in arguments]
         tensors = [v for v in arguments if isinstance(v, torch.Tensor)]
         if op in ("add", "sub", "mul", "div") and tensors:
             value = next(v for v in arguments if isinstance(v, (Map, Pending)))
             if op == "div" and isinstance(arguments[0], torch.Tensor):
                 raise Unreadable("division by a unit")
             return self.scaled(op, self.settled(value), tensors[0], isinstance(arguments[0], torch.Tensor), shape)
-        maps = [v.of if isinstance(v, Pending) else v for v in arguments if isinstance(v, (Map, Pending))]
         if any(m.hidden != maps[0].hidden or m.weight is not maps[0].weight or m.bias is not maps[0].bias
                or not torch.equal(m.index, maps[0].index) for m in maps[1:]):  # fmt: skip
             raise Unreadable(f"{op} of two different tensors (a skip connection or a product of units)")
         if tuple(maps[0].index.shape) != shape:
             raise Unreadable(f"{op} that changes the shape")
         inner = [v.expression if isinstance(v, Pending) else "x" if isinstance(v, Map) else v for v in arguments]
-        inner = [float(v) if isinstance(v, torch.Tensor) and v.numel() == 1 else v for v in inner]
         if any(isinstance(v, torch.Tensor) for v in inner):
             raise Unreadable(f"{op} with a tensor of parameters")
         if op == "sub" and isinstance(inner[1], (int, float)):
@@ -174,15 +160,17 @@ class Walk:
         if found is None:
             raise Unreadable(f"unknown activation {value.expression}")
         current = self.numbers(value.of, found.inner)
-        if found.activation is None:
-            return current
-        if current.hidden or (self.first is not None and not self.same_first(current, found.activation)):
+        return current if found.activation is None else self.opened(current, found.activation, found.outer)
+
+    def opened(self, current: Map, activation: str, outer: list[tuple[str, float]]) -> Map:
+        """The hidden units ``activation(current)``, with the numbers that follow them."""
+        if current.hidden or (self.first is not None and not self.same_first(current, activation)):
             raise Unreadable("it has more than one hidden layer, and shallow needs exactly one")
         rows, _ = self.rows(current)
         if self.first is None:
-            self.first, self.activation = self.gathered(current), found.activation
-        index = torch.arange(self.batch * len(rows)).reshape(current.index.shape)
-        return self.numbers(Map(True, len(rows), None, np.zeros(len(rows)), index), found.outer)
+            self.first, self.activation = self.gathered(current), activation
+        index = self.places(len(rows), tuple(current.index.shape))
+        return self.numbers(Map(True, len(rows), None, np.zeros(len(rows)), index), outer)
 
     def same_first(self, current: Map, activation: str) -> bool:
         """Whether the same hidden layer is read a second time."""
@@ -191,93 +179,69 @@ class Walk:
         equal = activation == self.activation and other.rows == mine.rows and (other.bias == mine.bias).all()
         return bool(equal) and np.array_equal(dense(other), dense(mine))
 
-    def numbers(self, value: Map, steps: list[tuple[str, float]]) -> Map:
-        for op, number in steps:
-            value = self.scaled(op, value, torch.tensor(number, dtype=torch.float64), False, tuple(value.index.shape))
-        return value
+    # -- joining and contracting -------------------------------------------------------------------------------------
 
-    # -- affine ------------------------------------------------------------------------------------------------------
+    def joined(self, node: Any, op: str, values: dict[Any, Any]) -> Any:
+        """Tensors side by side: the parts of one hidden layer, or several readers of it."""
+        if op != "cat" or node.kwargs:
+            raise Unreadable(f"{op} joins several tensors")
+        parts = [values[v] if isinstance(v, torch.fx.Node) else v for v in node.args[0]]
+        axis = node.args[1] if len(node.args) > 1 else 0
+        if all(isinstance(v, torch.Tensor) for v in parts):
+            return torch.cat(parts, axis)
+        if not all(isinstance(v, (Map, Pending)) for v in parts):
+            raise Unreadable("a constant is joined to units")
+        found = [recognise(v.expression) if isinstance(v, Pending) else None for v in parts]
+        kinds = {(f.activation, *f.outer) if f is not None else None for f in found}
+        first = found[0]
+        if first is not None and first.activation is not None and len(kinds) == 1:
+            inner = [self.numbers(v.of, f.inner) for v, f in zip(parts, found, strict=True) if f is not None]
+            return self.opened(self.stacked(inner, axis), first.activation, first.outer)
+        return self.stacked([self.settled(v) for v in parts], axis)
 
-    def rows(self, value: Map) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Row number of every position of one sample (flat), and the shape of a sample."""
-        index = value.index
-        if not self.net.inputs[0].batched:
-            return index.reshape(-1).numpy(), tuple(index.shape)
-        offset = torch.arange(self.batch).reshape(-1, *([1] * (index.ndim - 1))) * value.rows
-        if index.ndim == 0 or index.shape[0] != self.batch or not torch.equal(index, index[:1] + offset):
-            raise Unreadable("samples of a batch mix")
-        return index[0].reshape(-1).numpy(), tuple(index.shape[1:])
-
-    def gathered(self, value: Map) -> Map:
-        """The same with one row per position, in order."""
-        rows, _ = self.rows(value)
-        index = torch.arange(self.batch * len(rows)).reshape(value.index.shape)
-        if value.weight is None:
-            if len(rows) == value.rows and (rows == np.arange(len(rows))).all() and not (value.bias != 0).any():
-                return replace(value, index=index)
-            return Map(value.hidden, len(rows), dense(value)[rows], value.bias[rows], index)
-        return Map(value.hidden, len(rows), value.weight[rows], value.bias[rows], index)
-
-    def scaled(self, op: str, value: Map, constant: torch.Tensor, first: bool, shape: tuple[int, ...]) -> Map:
-        """value (+ - * /) constant, entry by entry, exactly."""
-        if tuple(value.index.shape) != shape:
-            value = replace(value, index=value.index.expand(shape))
-        if self.net.inputs[0].batched and constant.ndim == len(shape) and constant.shape[0] != 1:
-            raise Unreadable("a constant along the batch axis")
-        numbers = constant.to(torch.float64).expand(shape)
-        numbers = (numbers[0] if self.net.inputs[0].batched else numbers).reshape(-1).numpy().copy()
-        value = self.gathered(value)
-        if op in ("add", "sub"):
-            if op == "sub" and not first:
-                numbers = -numbers
-            if op == "sub" and first:
-                return replace(value, weight=multiply(dense(value), np.array(-1.0)), bias=add(-value.bias, numbers))
-            return replace(value, bias=add(value.bias, numbers))
-        if op == "div":
-            if not numbers.all():
-                raise Unreadable("division by zero")
-            numbers = simplify(1 / rationals(numbers))
-        return replace(value, weight=multiply(dense(value), numbers[:, None]), bias=multiply(value.bias, numbers))
-
-    def contraction(self, op: str, arguments: list[Any]) -> Map:
+    def contraction(self, op: str, arguments: list[Any], shape: tuple[int, ...], **factors: float) -> Map:
         if op in ("addmm", "linear"):
             if op == "addmm":
                 bias, left, right = arguments
             else:
                 left, matrix, bias = (*arguments, None)[:3]
                 right = matrix.T if isinstance(matrix, torch.Tensor) else matrix
-            product = self.contraction("mm", [left, right])
-            if bias is None:
+            alpha, beta = factors.get("alpha", 1), factors.get("beta", 1)
+            product = self.numbers(self.contraction("mm", [left, right], shape), [("mul", alpha)] * (alpha != 1))
+            if bias is None or beta == 0:
                 return product
             if not isinstance(bias, torch.Tensor):
                 raise Unreadable("a bias that is not a weight")
-            return self.scaled("add", product, bias, False, tuple(product.index.shape))
+            before, after = ([], []) if beta == 1 else ([("div", beta)], [("mul", beta)])
+            return self.numbers(self.scaled("add", self.numbers(product, before), bias, False, shape), after)
         left, right = arguments
-        if not isinstance(left, (Map, Pending)) and self.net.inputs[0].batched:
-            raise Unreadable("a product along the batch axis")
-        value, matrix = (left, right) if isinstance(left, (Map, Pending)) else (right, left.T)
-        if not isinstance(matrix, torch.Tensor):
+        turned = not isinstance(left, (Map, Pending))
+        value, matrix = (right, left) if turned else (left, right)
+        if not isinstance(matrix, torch.Tensor) or not isinstance(value, (Map, Pending)):
             raise Unreadable("a product of two tensors that both depend on the input")
         value = self.settled(value)
-        rows, shape = self.rows(value)
-        matrix = matrix[:, None] if matrix.ndim == 1 else matrix
-        if matrix.ndim != 2 or max(shape, default=1) != len(rows) or matrix.shape[0] != len(rows):
+        while matrix.ndim > 2 and value.index.ndim > 2 and matrix.shape[0] == value.index.shape[0] == 1:
+            matrix, value = matrix[0], replace(value, index=value.index[0])  # a stack of one product
+        if turned and self.batch is not None:
+            raise Unreadable("a product along the batch axis")
+        rows, sample = self.rows(value)
+        matrix = matrix[:, None] if matrix.ndim == 1 else matrix.T if turned else matrix
+        if matrix.ndim != 2 or max(sample, default=1) != len(rows) or matrix.shape[0] != len(rows):
             raise Unreadable("a product with several rows per sample")
-        numbers = matrix.T.to(torch.float64).numpy().copy()
-        value = self.gathered(value)
-        weight = numbers if value.weight is None else matmul(numbers, value.weight)
-        bias = np.zeros(len(numbers))
-        if (value.bias != 0).any():
-            bias = matmul(numbers, value.bias[:, None])[:, 0]
-        lead = (self.batch,) if self.net.inputs[0].batched else ()
-        index = torch.arange(self.batch * len(numbers)).reshape(*lead, *shape[:-1], len(numbers))
-        return Map(value.hidden, len(numbers), weight, bias, index)
+        return self.product(value, matrix.T.to(torch.float64).numpy().copy(), shape)
 
-
-def dense(value: Map) -> np.ndarray:
-    """The weight as an array (rows x base)."""
-    if value.weight is not None:
-        return value.weight
-    if value.rows > DIAGONAL_MOST:
-        raise Unreadable(f"arithmetic on each of {value.rows} units")
-    return np.eye(value.rows)
+    def total(self, op: str, argument: Any, axes: Any, shape: tuple[int, ...]) -> Map:
+        """The sum or the mean over axes of one sample."""
+        value = self.settled(argument)
+        rows, sample = self.rows(value)
+        lead, rank = self.batch is not None, value.index.ndim
+        over = sorted({axis % rank for axis in ([axes] if isinstance(axes, int) else axes or range(rank))})
+        if lead and 0 in over:
+            raise Unreadable(f"a {op} over the samples of a batch")
+        grid = np.moveaxis(np.arange(len(rows)).reshape(sample), [a - lead for a in over], range(-len(over), 0))
+        count = int(np.prod([value.index.shape[a] for a in over], dtype=np.int64))
+        grid = grid.reshape(-1, count)
+        ones = np.zeros((len(grid), len(rows)))
+        np.put_along_axis(ones, grid, 1.0, axis=1)
+        out = self.product(value, ones, shape)
+        return out if op == "sum" else self.numbers(out, [("div", count)])

@@ -9,7 +9,7 @@ import typer
 
 from fiberscope.cli.box import box as parse_box
 from fiberscope.cli.options import Json
-from fiberscope.cli.output import emit_json, note, say, writable
+from fiberscope.cli.output import UNDECIDED, emit_json, note, say, writable
 from fiberscope.cli.shallow.options import Box, Model, about, read
 from fiberscope.errors import InputError
 
@@ -29,7 +29,8 @@ def minimize(
     """Find the least number of hidden units with which the same function can be written, and prove it.
 
     Every fold needs one unit; the affine part may need one or two more, unless the folds can be turned so that it comes
-    by itself. That question is hard in general, so there is a budget; bounds are given where it runs out.
+    by itself. That question is hard in general, so there is a budget; bounds are given where it runs out, and the exit
+    status is then 3.
 
     Example: [bold]fiberscope shallow minimize model.npz -o small.npz[/bold]
     """
@@ -53,6 +54,8 @@ def minimize(
         emit_json(result)
     else:
         show(result)
+    if not found.proved:
+        raise typer.Exit(UNDECIDED)
 
 
 def show(result: dict[str, Any]) -> None:
