@@ -15,8 +15,11 @@ def linear(g, input, weight, bias=None):
 
 
 def addmm(g, self, mat1, mat2, beta=1, alpha=1):
-    need(beta == 1 and alpha == 1, "addmm with factors")
-    return g.add(g.matmul(mat1, mat2), self)
+    """beta self + alpha mat1 mat2, with beta and alpha numbers."""
+    need(all(isinstance(v, int | float) and math.isfinite(v) for v in (beta, alpha)), "addmm with such factors")
+    product = g.matmul(mat1, mat2)
+    product = product if alpha == 1 else g.mul(product, g.lit(alpha))
+    return g.add(product, self if beta == 1 else g.mul(self, g.lit(beta)))
 
 
 def per_axis(x, k):

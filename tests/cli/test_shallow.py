@@ -239,6 +239,24 @@ def test_minimal_widths(
         assert all(value(written, x) == value(model, x) for x in near if not box or max(map(abs, x)) <= 1)
 
 
+def test_bounds_without_proof_are_undecided(tmp_path: Path, run: Run):
+    """Whether integers split into two halves of one sum (PARTITION) is not settled in no time: status 3, true bounds."""
+    rng = np.random.default_rng(0)
+    units = 60
+    numbers = rng.integers(1 << 39, 1 << 40, units).astype(float)
+    W1, b1 = np.append(np.ones(units), [1, -1])[:, None], np.append(np.arange(units), [0.5, -0.5])
+    model = net(W1, b1, [np.append(numbers, [12345678, -12345678])], [0])  # and a linear function, of two units
+    path, small = write(tmp_path / "m.npz", model), tmp_path / "small.npz"
+    done = run("shallow", "minimize", path, "--budget", 0, "-o", small, "--json")
+    found = done.json
+    assert (done.status, found["proved"], found["minimal_units"]) == (3, False, None)
+    assert units <= found["lower"] < found["upper"] <= units + 2
+    with np.load(small) as arrays:
+        assert arrays["W1"].shape[0] == found["upper"]
+    said = run("shallow", "minimize", path, "--budget", 0)
+    assert said.status == 3 and "between" in said.out and "--budget" in said.out
+
+
 # -- fisher and potential against numbers got otherwise ----------------------------------------------------------------
 
 

@@ -62,7 +62,7 @@ class Maps:
             return index.reshape(-1).numpy(), tuple(index.shape)
         offset = torch.arange(self.batch).reshape(-1, *([1] * (index.ndim - 1))) * value.rows
         if index.ndim == 0 or index.shape[0] != self.batch or not torch.equal(index, index[:1] + offset):
-            raise Unreadable("samples of a batch mix")
+            raise Unreadable("samples of a batch mix, or a layer acts on several rows of each")
         return index[0].reshape(-1).numpy(), tuple(index.shape[1:])
 
     def gathered(self, value: Map) -> Map:
@@ -125,6 +125,23 @@ class Maps:
             before += part.rows
         index = torch.cat(places, axis)
         return Map(parts[0].hidden, total, np.concatenate(weights), np.concatenate(biases), index)
+
+
+def relocated(value: Map | Pending, index: torch.Tensor) -> Map | Pending:
+    """The same rows at other places."""
+    if isinstance(value, Pending):
+        return replace(value, of=replace(value.of, index=index))
+    return replace(value, index=index)
+
+
+def same_map(a: Map, b: Map) -> bool:
+    """Whether two maps hold the same numbers, also if both were computed."""
+
+    def equal(left: np.ndarray | None, right: np.ndarray | None) -> bool:
+        return left is right or (left is not None and right is not None and np.array_equal(left, right))
+
+    return a.hidden == b.hidden and a.rows == b.rows and torch.equal(a.index, b.index) and equal(
+        a.weight, b.weight) and equal(a.bias, b.bias)  # fmt: skip
 
 
 def dense(value: Map) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from fiberscope.network.elementwise import recognise
-from fiberscope.shallow.graph_maps import Map, Maps, Pending, Unreadable, dense, one_number
+from fiberscope.shallow.graph_maps import Map, Maps, Pending, Unreadable, dense, one_number, relocated, same_map
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -113,9 +113,7 @@ class Walk(Maps):
                 return index.reshape(shape)
             return node.target(index, *arguments[1:], **node.kwargs)
 
-        if isinstance(value, Pending):
-            return replace(value, of=replace(value.of, index=replayed(value.of.index)))
-        return replace(value, index=replayed(value.index))
+        return relocated(value, replayed((value.of if isinstance(value, Pending) else value).index))
 
     def unary(self, op: str, arguments: list[Any]) -> Pending:
         value, rest = arguments[0], arguments[1:]
@@ -134,8 +132,7 @@ class Walk(Maps):
             if op == "div" and isinstance(arguments[0], torch.Tensor):
                 raise Unreadable("division by a unit")
             return self.scaled(op, self.settled(value), tensors[0], isinstance(arguments[0], torch.Tensor), shape)
-        if any(m.hidden != maps[0].hidden or m.weight is not maps[0].weight or m.bias is not maps[0].bias
-               or not torch.equal(m.index, maps[0].index) for m in maps[1:]):  # fmt: skip
+        if not all(same_map(m, maps[0]) for m in maps[1:]):
             raise Unreadable(f"{op} of two different tensors (a skip connection or a product of units)")
         if tuple(maps[0].index.shape) != shape:
             raise Unreadable(f"{op} that changes the shape")
@@ -219,9 +216,13 @@ class Walk(Maps):
         value, matrix = (right, left) if turned else (left, right)
         if not isinstance(matrix, torch.Tensor) or not isinstance(value, (Map, Pending)):
             raise Unreadable("a product of two tensors that both depend on the input")
+        places = (value.of if isinstance(value, Pending) else value).index
+        if matrix.ndim == places.ndim == len(shape) == 3 and matrix.shape[0] == places.shape[0] == 1:
+            alone = relocated(value, places[0])  # a stack of one product
+            pair = [matrix[0], alone] if turned else [alone, matrix[0]]
+            product = self.contraction("mm", pair, shape[1:])
+            return replace(product, index=product.index[None])
         value = self.settled(value)
-        while matrix.ndim > 2 and value.index.ndim > 2 and matrix.shape[0] == value.index.shape[0] == 1:
-            matrix, value = matrix[0], replace(value, index=value.index[0])  # a stack of one product
         if turned and self.batch is not None:
             raise Unreadable("a product along the batch axis")
         rows, sample = self.rows(value)
