@@ -99,7 +99,15 @@ _ROWS: list[tuple[tuple[str, ...], bool, str, str, tuple[str, ...]]] = [
     ),
     (("relu", "leaky_relu", "prelu"), True, f"scalings and the reflection law: {_KINKS}", DERIVED, ()),
     (("abs",), True, f"scalings and the sign: {_KINKS}", DERIVED, ()),
-    (("sign", "heaviside"), True, "scalings (and the sign): two terms left jump at different points", DERIVED, ()),
+    (("sign",), True, "scalings and the sign: two terms left jump at different points", DERIVED, ()),
+    (
+        ("heaviside",),
+        True,
+        "scalings: at a jump t0 at most rho(t - t0) and rho(t0 - t) are left; no jump means equal coefficients, and "
+        "both are 0 at t0 itself, so these are 0 (apart from single points, rho(t) + rho(-t) = 1 holds as well)",
+        DERIVED,
+        (),
+    ),
     (("elu", "celu", "selu"), True, f"none at all: {_GERM}", DERIVED, ()),
     (
         ("exp",),

@@ -21,6 +21,7 @@ from fiberscope.affine.group import bundles
 from fiberscope.affine.scalar import text, times
 from fiberscope.affine.sussmann import Reduction, reduce_network
 from fiberscope.affine.theorem import completeness
+from fiberscope.affine.trading import trading_layers
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def count_networks(net: DagNetwork) -> NetworkCount:
     reduction = reduce_network(net)
     found = completeness(reduction.network)
     complete, theorem, reason = found.complete, found.theorem, found.reason
-    caveats = [*net.caveats, *coinciding_ties(reduction.network)]
+    caveats = [*net.caveats, *coinciding_ties(reduction.network), *trading_layers(net, reduction.network)]
     if caveats:
         complete, theorem, reason = False, None, "; ".join(caveats)
     elif any(net.law(name).degree is not None for name in reduction.network.activations):

@@ -43,9 +43,8 @@ def from_network(net: Network) -> DagNetwork:
         layers += [label] * form.rows
     ties = [(starts[p] + i, starts[q] + j) for (p, i), (q, j) in reader.ties]
     for k, (_, form) in enumerate(reader.blocks, start=len(reader.inputs)):
-        if form.plain:  # an activation of hidden units themselves, without weights in between
-            ties += [(p, starts[k] + i) for i, row in enumerate(_rows(form, starts)) for p in row.parents]
-    ties += [(-1, p) for form in outputs if form.plain for row in _rows(form, starts) for p in row.parents]
+        ties += [(p, starts[k] + i) for i, p in _fixed(form, starts)]
+    ties += [(-1, p) for form in outputs for _, p in _fixed(form, starts)]
     return DagNetwork(
         sum(reader.inputs),
         tuple(units),
@@ -55,6 +54,18 @@ def from_network(net: Network) -> DagNetwork:
         precision=_precision(net),
         caveats=tuple(reader.caveats()),
     )
+
+
+def _fixed(form: Form, starts: list[int]) -> list[tuple[int, int]]:
+    """``(row, node)`` wherever a row reads a node with a number that is no weight of the model."""
+    free = form.origin.blocks if form.origin is not None else {}
+    out = []
+    for k, matrix in form.blocks.items():
+        fixed = np.asarray(matrix != 0, dtype=bool)
+        if k in free:
+            fixed &= ~free[k][:, None]
+        out += [(int(i), starts[k] + int(j)) for i, j in zip(*np.nonzero(fixed), strict=True)]
+    return out
 
 
 def _rows(form: Form, starts: list[int]) -> list[Row]:

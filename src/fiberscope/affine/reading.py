@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from fiberscope.affine.bound import Bound
 from fiberscope.affine.tensor_form import Constant, Elementwise, Form, Frame, Tensor, Unreadable, doubles
 from fiberscope.network.elementwise import recognise
 from fiberscope.numerics import exact
@@ -20,6 +21,11 @@ from fiberscope.numerics import exact
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
+FOREIGN = "is not an operation of linear layers and elementwise activations"
+CONVOLUTION = (
+    "convolutions are not read unit by unit; `fiberscope inspect` gives the symmetries of their channels and how many "
+    "there are, `fiberscope compress` removes redundant channels"
+)
 _MOVES = {
     "view", "_unsafe_view", "reshape", "flatten", "squeeze", "unsqueeze", "permute", "t", "transpose", "clone", "alias",
     "expand", "contiguous", "detach", "slice", "select", "lift_fresh_copy", "_to_copy", "to", "unflatten", "split",
@@ -48,6 +54,7 @@ class Reader:
         self.ties: list[tuple[tuple[int, int], tuple[int, int]]] = []  # pairs of (block, number in it)
         self.uses: dict[str, int] = {}
         self.scales: list[str] = []
+        self.bound = Bound(len(net.inputs))
 
     def run(self) -> list[Form]:
         """The forms of all outputs; raises `Unreadable`."""
@@ -58,7 +65,10 @@ class Reader:
                     self.values[node] = self.step(node) if node.op == "call_function" else self.leaf(node)
                 except Unreadable as reason:
                     raise Unreadable(f"{node.name}: {reason}") from None
-        return [self.frame.form(self.resolve(self.value(node))) for node in self.net.output_nodes]
+        outputs = [self.frame.form(self.resolve(self.value(node))) for node in self.net.output_nodes]
+        for form in outputs:
+            self.bound.read(form)
+        return outputs
 
     def _live(self) -> set[Any]:
         stack, seen = list(self.net.output_nodes), set()
@@ -98,7 +108,7 @@ class Reader:
         if node.target is operator.getitem:
             return arguments[0][arguments[1]]
         if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
-            raise Unreadable(f"{node.target} is not an operation of linear layers and elementwise activations")
+            raise Unreadable(f"{node.target} {FOREIGN}")
         op = node.target.name().removeprefix("aten::").split(".")[0]
         kwargs = {key: v for key, v in node.kwargs.items() if v is not None}
         if op in _FILLS:
@@ -119,7 +129,9 @@ class Reader:
             return self.unary(*expression)
         if op in _BINARY and not kwargs:
             return self.binary(op, arguments, shape)
-        raise Unreadable(f"{node.target} is not an operation of linear layers and elementwise activations")
+        if "conv" in op:
+            raise Unreadable(CONVOLUTION)
+        raise Unreadable(f"{node.target} {FOREIGN}")
 
     def spelled(self, op: str, arguments: list[Any], kwargs: dict[str, Any]) -> tuple[str, list[Any]] | None:
         """The operation in the words of the table of activations, with all its numbers."""
@@ -222,10 +234,11 @@ class Reader:
             if op == "div" and not numbers.all():
                 raise Unreadable("division by zero")
             factor = numbers if op == "mul" else exact.simplify(1 / exact.rationals(numbers))
-            form = form.scaled(factor)
+            form = self.bound.scaled(form, form.scaled(factor), constant.stored, bool(np.all(numbers != 0)))
         else:
             form = form.scaled(-np.ones(form.rows)) if op == "sub" and flipped else form
-            form = form.shifted(-numbers if op == "sub" and not flipped else numbers)
+            shifted = form.shifted(-numbers if op == "sub" and not flipped else numbers)
+            form = self.bound.shifted(form, shifted) if constant.stored else shifted
         self.count(constant)
         return self.frame.tensor(form, shape)
 
@@ -240,7 +253,8 @@ class Reader:
             for row in range(left.rows):
                 nodes = [*_support(left, row), *_support(right, row)]
                 self.ties += [(nodes[0], other) for other in nodes[1:]]
-        return left.plus(right if op == "add" else right.scaled(-np.ones(right.rows)))
+        total = left.plus(right if op == "add" else right.scaled(-np.ones(right.rows)))
+        return self.bound.sum(left, right, total)
 
     def spread(self, value: Any, shape: tuple[int, ...]) -> Form:
         """The rows of a value expanded to a shape, for one sample."""
@@ -264,15 +278,17 @@ class Reader:
             found = recognise(expression)
             op, *parts = expression
             if found is not None:
-                result = _numbers(form, found.inner)
+                result = form.stepped(found.inner)
                 if found.activation is not None:
                     self.blocks.append((found.activation, result))
+                    self.bound.read(form)
                     number = len(self.net.inputs) + len(self.blocks) - 1
-                    result = _numbers(Form({number: np.eye(form.rows)}, np.zeros(form.rows), plain=True), found.outer)
+                    plain = Form({number: np.eye(form.rows)}, np.zeros(form.rows), plain=True)
+                    result = plain.stepped(found.outer)
             elif op in ("add", "sub", "mul", "div") and isinstance(parts[1], (int, float)):
-                result = _numbers(self.units(form, parts[0]), [(op, float(parts[1]))])
+                result = self.units(form, parts[0]).stepped([(op, float(parts[1]))])
             elif op in ("add", "mul") and isinstance(parts[0], (int, float)):
-                result = _numbers(self.units(form, parts[1]), [(op, float(parts[0]))])
+                result = self.units(form, parts[1]).stepped([(op, float(parts[0]))])
             elif op in ("add", "sub"):
                 result = self.added(op, self.units(form, parts[0]), self.units(form, parts[1]))
             else:
@@ -304,7 +320,8 @@ class Reader:
         if matrix.ndim != 2 or matrix.shape[1] != len(rows) or (first and self.frame.batch is not None):
             raise Unreadable("a product along another axis")
         self.count(constant)
-        return self.frame.tensor(value.form.take(rows).mapped(doubles(matrix)), shape)
+        form = value.form.take(rows)
+        return self.frame.tensor(self.bound.mapped(form, form.mapped(doubles(matrix)), constant.stored), shape)
 
     def total(self, op: str, arguments: list[Any], shape: tuple[int, ...]) -> Tensor:
         """A sum or mean over axes of one sample."""
@@ -322,7 +339,8 @@ class Reader:
         matrix = np.zeros((len(groups), len(rows)))
         for k, group in enumerate(groups.tolist()):
             matrix[k, group] = 1.0
-        form = value.form.take(rows).mapped(matrix)
+        form = value.form.take(rows)
+        form = self.bound.mapped(form, form.mapped(matrix), "")
         if op == "mean":
             form = form.scaled(exact.simplify(1 / exact.rationals(np.full(form.rows, float(groups.shape[1])))))
         return self.frame.tensor(form, shape)
@@ -346,7 +364,8 @@ class Reader:
             for form, part, start in zip(forms, parts, starts, strict=False)
         ]
         inside = axis % len(shape) - (self.frame.batch is not None)
-        return self.frame.tensor(Form.joined(forms).take(torch.cat(pieces, inside).reshape(-1).numpy()), shape)
+        joined = self.bound.joined(forms, Form.joined(forms))
+        return self.frame.tensor(joined.take(torch.cat(pieces, inside).reshape(-1).numpy()), shape)
 
     def count(self, constant: Constant) -> None:
         """Remember how often a stored weight is used."""
@@ -359,9 +378,8 @@ class Reader:
         found = [
             f"{name} is used by several layers: every use is counted as free to move on its own" for name in several
         ]
-        return found + [
-            f"{name} rescales hidden units one by one: it is counted with their readers" for name in self.scales
-        ]
+        found += [f"{name} rescales hidden units one by one: it is counted with their readers" for name in self.scales]
+        return found + self.bound.caveats
 
 
 def _as_sum(expression: Any) -> Any:
@@ -372,16 +390,6 @@ def _as_sum(expression: Any) -> Any:
     if op == "sub" and len(inner) == 2 and isinstance(inner[0], (int, float)):
         return ("add", ("mul", inner[1], -1), inner[0])
     return expression
-
-
-def _numbers(form: Form, steps: list[tuple[str, float]]) -> Form:
-    for op, number in steps:
-        numbers = np.full(form.rows, number)
-        if op in ("add", "sub"):
-            form = form.shifted(numbers if op == "add" else -numbers)
-        else:
-            form = form.scaled(numbers if op == "mul" else exact.simplify(1 / exact.rationals(numbers)))
-    return form
 
 
 def _support(form: Form, row: int) -> list[tuple[int, int]]:

@@ -22,16 +22,47 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """The stored numbers in a form: ``blocks[k][row]`` says whether a row's part of block k is made of them.
+
+    ``shift``: whether the bias is. ``rows`` of a table ``readers`` that the forms made of the same numbers share: who
+    reads each row, -1 for nobody yet.
+    """
+
+    blocks: dict[int, np.ndarray]
+    shift: bool
+    readers: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def fresh(cls, blocks: dict[int, np.ndarray], shift: bool, rows: int) -> Origin:
+        """Numbers that nothing has read."""
+        return cls(blocks, shift, np.full(rows, -1), np.arange(rows))
+
+    def take(self, rows: np.ndarray) -> Origin:
+        """That of some of the rows."""
+        return replace(self, blocks={k: m[rows] for k, m in self.blocks.items()}, rows=self.rows[rows])
+
+    def read(self, reader: int) -> bool:
+        """Note a reader; whether nobody else reads these rows."""
+        before = self.readers[self.rows]
+        self.readers[self.rows] = reader
+        return bool(((before == -1) | (before == reader)).all())
+
+
+@dataclass(frozen=True, eq=False)
 class Form:
     """``rows`` affine functions; matrices [rows, size of block] are float64 (exact) or rationals (object).
 
     ``plain``: made of nodes by moving, scaling and adding entries alone, so a sum ties the nodes of its summands.
+    ``origin``: which of the model's stored numbers are in it, None where there are none.
     """
 
     blocks: dict[int, np.ndarray]
     bias: np.ndarray
     plain: bool = False
     memory: dict[Any, Any] = field(default_factory=dict, repr=False)
+    origin: Origin | None = None
 
     @property
     def rows(self) -> int:
@@ -44,17 +75,30 @@ class Form:
             return self
         key = rows.tobytes()
         if key not in self.memory:
-            self.memory[key] = Form({k: m[rows] for k, m in self.blocks.items()}, self.bias[rows], self.plain)
+            blocks = {k: m[rows] for k, m in self.blocks.items()}
+            origin = None if self.origin is None else self.origin.take(rows)
+            self.memory[key] = Form(blocks, self.bias[rows], self.plain, origin=origin)
         return self.memory[key]
 
     def shifted(self, numbers: np.ndarray) -> Form:
         """Plus a number per row."""
-        return Form(self.blocks, exact.add(self.bias, numbers), self.plain)
+        return Form(self.blocks, exact.add(self.bias, numbers), self.plain, origin=self.origin)
 
     def scaled(self, numbers: np.ndarray) -> Form:
         """Times a number per row."""
         blocks = {k: exact.multiply(m, numbers[:, None]) for k, m in self.blocks.items()}
-        return Form(blocks, exact.multiply(self.bias, numbers), self.plain)
+        return Form(blocks, exact.multiply(self.bias, numbers), self.plain, origin=self.origin)
+
+    def stepped(self, steps: list[tuple[str, float]]) -> Form:
+        """After adding, subtracting, multiplying or dividing by numbers, one after the other."""
+        form = self
+        for op, number in steps:
+            numbers = np.full(form.rows, number)
+            if op in ("add", "sub"):
+                form = form.shifted(numbers if op == "add" else -numbers)
+            else:
+                form = form.scaled(numbers if op == "mul" else exact.simplify(1 / exact.rationals(numbers)))
+        return form
 
     def plus(self, other: Form) -> Form:
         """The sum, row by row."""

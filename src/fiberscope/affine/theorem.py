@@ -29,6 +29,7 @@ TANH_ANY = (
     "Vlacic and Boelcskei, Affine symmetries and neural network identifiability (Adv. Math. 2021): irreducible tanh "
     "networks on any graph with the same function differ by sign flips and relabelling; a sigmoid is a rescaled tanh"
 )
+NO_UNITS = "an affine function has one matrix and one vector"
 ONE_LAYER = (
     "Sussmann (1992) and linear independence of tanh, erf, arctan and softsign units: irreducible networks with one "
     "hidden layer and the same function differ by sign flips and relabelling"
@@ -53,6 +54,8 @@ def completeness(net: DagNetwork) -> Completeness:
     'gelu has more symmetries than the flips and relabellings counted here, or no theorem says that it has none'
     """
     names = net.activations
+    if not names:
+        return Completeness(True, NO_UNITS, None)
     other = [name for name in names if not net.law(name).tanh_type]
     if other:
         shown = ", ".join(other)

@@ -57,7 +57,9 @@ class Identifiability:
     complete: bool
     theorem: str | None
     reason: str | None
-    copies: str | None  # how many networks of these widths compute the function, a decimal number, where it is finite
+    copies: (
+        str | None
+    )  # how many networks of these widths compute the function, a decimal number, where a theorem says so
 
     def to_json(self) -> dict[str, Any]:
         """The key ``identifiability`` of the whole model."""
@@ -98,4 +100,4 @@ def _theorem(net: Network, sym: Symmetries, redundant: Redundancy) -> tuple[bool
         return False, None, str(error), None
     if found.reduction.units_before != found.reduction.units_after:
         return False, None, "some units are redundant: `fiberscope reduce` gives the irreducible form", None
-    return found.complete, found.theorem, found.reason, decimal(found.count)
+    return found.complete, found.theorem, found.reason, decimal(found.count) if found.complete else None

@@ -14,7 +14,7 @@ from fiberscope.affine.discovery.certify import REFUTED, certified, error_bound
 from fiberscope.affine.discovery.columns import Columns
 from fiberscope.affine.discovery.dictionary import Pair, height, simplicity
 from fiberscope.affine.discovery.nullspace import NEGLIGIBLE, Elimination, magnitude
-from fiberscope.affine.discovery.recognise import decimal, fraction, recognised
+from fiberscope.affine.discovery.recognise import LARGEST, decimal, fraction, recognised
 from fiberscope.affine.discovery.span import Span, Sparse, substituted
 from fiberscope.affine.relation import Relation
 
@@ -163,8 +163,8 @@ def written(circuit: Circuit) -> Relation:
 
 
 def rationals(numbers: list[Expr]) -> int:
-    """How many are rational."""
-    return sum(c.number is not None for c in numbers)
+    """How many are rational, decimals for want of a closed form not counted."""
+    return sum(c.number is not None and c.number.denominator <= LARGEST for c in numbers)
 
 
 def closed(x: Any, arguments: list[Fraction]) -> Expr:

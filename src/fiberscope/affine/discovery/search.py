@@ -68,7 +68,8 @@ def assembled(
 ) -> Findings:
     """All results on one page."""
     linear = "linear" in laws.kinds
-    pairs = (PAIRS,) if reflection is not None and not linear else ()
+    uneven = reflection is not None and reflection.linear.number != 0  # an even function needs no pairs
+    pairs = (PAIRS,) if uneven and not linear else ()
     return Findings(
         name=rho.name,
         expression=None if rho.expression is None else str(rho.expression),
