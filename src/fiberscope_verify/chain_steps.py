@@ -14,6 +14,7 @@ from .affine import dot, plus
 from .certificate import Certificate, fields, whole
 from .chain import Chain, Layer
 from .exact import exact, mismatch, parse_rational, rational, rational_to_float
+from .replace_steps import replace_layer
 from .report import Reject, need
 from .trees import X, tree_law, tree_value
 
@@ -42,7 +43,7 @@ def zero(array: np.ndarray) -> bool:
     return not np.any(array != 0)
 
 
-REDUCTIONS = ("remove-dead", "never-positive", "fold-constant", "merge")
+REDUCTIONS = ("remove-dead", "never-positive", "fold-constant", "merge", "reflect", "replace")
 NEVER_NEGATIVE = {"relu", "abs", "square", "sigmoid", "exp"}
 
 
@@ -59,7 +60,7 @@ def nowhere_positive(chain: Chain, at: int, unit: int) -> bool:
 def reduce_step(chain: Chain, step: dict) -> None:
     """One of the reductions."""
     kind = step["step"]
-    keys = ("side", "layer", "unit") + (("into", "scale") if kind == "merge" else ())
+    keys = ("side", "layer", "unit", *{"merge": ("into", "scale"), "reflect": ("into",)}.get(kind, ()))
     values = fields(step, kind, *keys)
     at, unit, here, after = neighbours(chain, values[1], values[2])
     column = after.weight[:, unit]
@@ -81,9 +82,15 @@ def reduce_step(chain: Chain, step: dict) -> None:
         bias, ulp = plus(after.bias, after.bias_ulp, shift, np.zeros(len(shift)))
         return drop(chain, at, unit, here, replace(after, bias=bias, bias_ulp=ulp))
     into = whole(values[3], 0, len(here.bias), "into")
-    scale = parse_rational(values[4])
     need(into != unit, "a unit cannot be merged into itself")
-    passed = tree_law(here.activation, scale)
+    if kind == "reflect":  # rho(-z) = 1 - rho(z)
+        need(here.activation == ("map", "sigmoid", (), X), f"layer {at} has another activation than sigmoid")
+        scale, passed = fmpq(-1), fmpq(-1)
+        bias, bias_ulp = plus(after.bias, after.bias_ulp, exact(column), np.zeros(len(column)))
+        after = replace(after, bias=bias, bias_ulp=bias_ulp)
+    else:
+        scale = parse_rational(values[4])
+        passed = tree_law(here.activation, scale)
     if passed is None or scale == 0:
         raise Reject(f"the activation of layer {at} does not let the scale {scale} pass")
     rows = np.concatenate([here.weight, here.bias[:, None]], axis=1) if here.weight.dtype == here.bias.dtype else None
@@ -120,7 +127,10 @@ def check_chain(certificate: Certificate, a: Chain, b: Chain, checked: list[str]
         side = step.get("side")
         if not isinstance(side, str) or side not in sides:
             raise Reject("a reduction names the side a or b")
-        reduce_step(sides[side], step)
+        if step["step"] == "replace":
+            replace_layer(certificate, sides[side], step)
+        else:
+            reduce_step(sides[side], step)
         counts[f"{step['step']} on {side}"] = counts.get(f"{step['step']} on {side}", 0) + 1
     checked += [f"{name}: {n}" for name, n in counts.items()]
     a, b = sides["a"], sides["b"]

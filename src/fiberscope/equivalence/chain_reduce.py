@@ -36,7 +36,7 @@ def reduce_chain(chain: Chain, *, merge: bool = True, within: type | None = None
     ``within``: a float type that must hold every sum that a step makes, else the unit stays where it is.
 
     Steps carry no side yet: ``{"step": "remove-dead", "layer": l, "unit": i, ...}``, or another of "never-positive",
-    "fold-constant", "merge".
+    "fold-constant", "merge", "reflect".
     The result is remembered on the chain.
     """
     key = f"reduced-{merge}-{within}"
@@ -59,6 +59,8 @@ def _reduce(chain: Chain, merge: bool, within: type | None) -> Reduction:
             changed |= _fold_constants(layers, kept, steps, l, name, within)
             if merge:
                 changed |= _merge_duplicates(layers, kept, steps, l, name, within)
+                if name == "sigmoid":
+                    changed |= _merge_reflected(layers, kept, steps, l, within)
     if not steps:
         return Reduction(chain, (), tuple(kept))
     return Reduction(Chain(tuple(layers), chain.activations), tuple(steps), tuple(kept))
@@ -167,6 +169,36 @@ def _merge_duplicates(
                 {"step": "merge", "layer": l + 1, "unit": unit - shift[0], "into": keep - shift[1], "scale": text}
             )
             removed.append(unit)
+    if removed:
+        _remove(layers, kept, l, np.array(removed))
+    return bool(removed)
+
+
+def _merge_reflected(
+    layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, within: type | None
+) -> bool:
+    """Sigmoids of opposite numbers: rho(-z) = 1 - rho(z), so one of them and a constant do."""
+    layer = layers[l]
+    rows = np.column_stack([layer.weight, layer.bias])
+    shown = rows if rows.dtype != object else np.column_stack(layer.floats())
+    seen: dict[bytes, int] = {}
+    removed: list[int] = []
+    for unit, row in enumerate(shown):
+        into = seen.get((-row + 0.0).tobytes())
+        if into is None or _exact_ratio(rows[unit], rows[into], int(np.abs(row).argmax())) != -1:
+            seen.setdefault((row + 0.0).tobytes(), unit)
+            continue
+        following = layers[l + 1]
+        column = following.weight[:, unit]
+        merged, total = add(following.weight[:, into], column * -1), add(following.bias, column)
+        if not (_holds(within, merged) and _holds(within, total)):
+            seen.setdefault((row + 0.0).tobytes(), unit)
+            continue
+        altered = _nonzero(column)
+        layers[l + 1] = _with_bias(_with_column(following, into, merged, altered), total, altered)
+        shift = sum(1 for r in removed if r < unit), sum(1 for r in removed if r < into)
+        steps.append({"step": "reflect", "layer": l + 1, "unit": unit - shift[0], "into": into - shift[1]})
+        removed.append(unit)
     if removed:
         _remove(layers, kept, l, np.array(removed))
     return bool(removed)

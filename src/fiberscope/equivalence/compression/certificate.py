@@ -1,4 +1,4 @@
-"""The certificate of a compressed chain: see `fiberscope_verify.stable_steps` for what each step says."""
+"""Certificates of compressed chains: see `fiberscope_verify.stable_steps` and `chain_steps` for what each step says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.compression.fold import Folded
 from fiberscope.equivalence.compression.stable import Claim
 
@@ -72,3 +73,27 @@ def stable_certificate(
         domain={"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
         error_bound=error_bound,
     )
+
+
+def exact_certificate(a: Network, b: Network, steps: list[dict[str, Any]], reduced: Chain) -> Certificate:
+    """``steps`` turn the chain of ``a`` into ``reduced``, whose weights are those of ``b``, exactly.
+
+    A layer without units is written with one that is not read. Arrays in a step are stored beside the text.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    written: list[dict[str, Any]] = []
+    for number, step in enumerate(steps):
+        entry = {"step": step["step"], "side": "a", **step}
+        for key, value in step.items():
+            if isinstance(value, np.ndarray):
+                entry[key] = f"{key}_{number}"
+                arrays[entry[key]] = np.ascontiguousarray(value.reshape(-1), dtype=np.float64)
+        written.append(entry)
+    for l, width in enumerate(reduced.widths[1:-1], 1):
+        if width == 0:
+            written.append({"step": "remove-dead", "side": "b", "layer": l, "unit": 0})
+    for l, width in enumerate(reduced.widths[1:-1], 1):
+        arrays[f"perm_{l}"], arrays[f"scale_{l}"] = np.arange(width, dtype=np.int64), np.ones(width)
+        written.append({"step": "match", "layer": l, "perm": f"perm_{l}", "scale": f"scale_{l}"})
+    written.append({"step": "compare-weights"})
+    return certificate(a, b, claim="equal", strength="exact", method="chain", steps=written, arrays=arrays)

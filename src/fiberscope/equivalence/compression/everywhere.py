@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate
-from fiberscope.equivalence.chain import Chain
-from fiberscope.equivalence.chain_reduce import Reduction, reduce_chain
+from fiberscope.equivalence.chain import Affine, Chain
+from fiberscope.equivalence.chain_reduce import reduce_chain
+from fiberscope.equivalence.compression.certificate import exact_certificate
 from fiberscope.equivalence.compression.chain import ChainCompression, rounded
+from fiberscope.equivalence.compression.minimal_layer import minimal_layer
 from fiberscope.equivalence.compression.result import LayerReport
+from fiberscope.equivalence.rigorous import accepts
 from fiberscope.errors import FiberscopeError
 from fiberscope.network.stack import stacked
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
+SECONDS = 10.0
+"""For the search of the least number of units of one layer."""
+
 
 def compress_everywhere(
     net: Network, chain: Chain, dtype: type, seed: int, say: Callable[[str], None], start: float
 ) -> ChainCompression:
     """Reduce a chain exactly; ``start``: when the work began (perf_counter)."""
-    reduction = reduce_chain(chain, within=dtype)  # nothing is rounded on all inputs: what does not fit stays
+    reduction = reduced(chain, dtype, say)  # nothing is rounded on all inputs: what does not fit stays
     layers = never_empty(reduction.chain.floats())
     stored = rounded(layers, dtype)
     kept = all(np.array_equal(w, v) and np.array_equal(b, c) for (w, b), (v, c) in zip(stored, layers, strict=True))
     if reduction.steps and not (kept and reduction.chain.exact_in_floats):
         say("merged layers hold numbers that are not stored ones (a subtracted mean?): nothing is removed")
-        reduction = Reduction(chain, (), tuple(np.arange(width) for width in chain.widths[1:-1]))
+        reduction = Reduced(chain, [])
         layers, stored = chain.floats(), rounded(chain.floats(), dtype)
     memory = stacked(net, layers, chain.activations) if reduction.steps else net
 
     def prove(saved: Network) -> Certificate:
         from fiberscope.equivalence.compare import compare
 
+        if reduction.steps:
+            proof = exact_certificate(net, saved, reduction.steps, reduction.chain)
+            if accepts(proof, net, saved) is None:
+                return proof
         verdict = compare(net, saved, seed=seed)
         if verdict.answer != "equal" or not isinstance(verdict.certificate, Certificate):
             raise FiberscopeError(
@@ -49,7 +60,7 @@ def compress_everywhere(
         original=net,
         network=memory,
         layers=layer_reports(chain, reduction),
-        methods=methods_used(reduction),
+        methods=methods_used(chain, reduction),
         error_bound=0.0,
         scale=float(np.abs(chain.run(points)).max(initial=0.0)),
         domain="all",
@@ -60,6 +71,37 @@ def compress_everywhere(
         prove=prove,
         changed=bool(reduction.steps),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """The reduced chain, and the steps of the certificate that lead there."""
+
+    chain: Chain
+    steps: list[dict[str, Any]]
+
+
+def reduced(chain: Chain, dtype: type, say: Callable[[str], None]) -> Reduced:
+    """Redundant units removed and layers made minimal, in turn, until nothing changes."""
+    steps: list[dict[str, Any]] = []
+    while True:
+        reduction = reduce_chain(chain, within=dtype)
+        steps += reduction.steps
+        chain = reduction.chain
+        for l, name in enumerate(chain.activations):
+            found = minimal_layer(chain.layers[l], chain.layers[l + 1], name, within=dtype, budget=SECONDS)
+            if found is not None:
+                gone = chain.widths[l + 1] - len(found.bias)
+                say(f"layer {l + 1}: the same function of the layer below with {gone} units less")
+                arrays = {"weight": found.weight, "bias": found.bias}
+                arrays |= {"next_weight": found.following, "next_bias": found.constant}
+                steps.append({"step": "replace", "layer": l + 1, **arrays})
+                layers = list(chain.layers)
+                layers[l], layers[l + 1] = Affine(found.weight, found.bias), Affine(found.following, found.constant)
+                chain = Chain(tuple(layers), chain.activations)
+                break
+        else:
+            return Reduced(chain, steps)
 
 
 def never_empty(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -73,21 +115,27 @@ def never_empty(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.nd
 
 
 WORDS = {"remove-dead": "dead", "never-positive": "dead", "fold-constant": "constant", "merge": "duplicate"}
+WORDS |= {"reflect": "duplicate"}
 
-METHODS = {**WORDS, "remove-dead": "unread", "never-positive": "sign rule"}
+METHODS = {**WORDS, "remove-dead": "unread", "never-positive": "sign rule", "replace": "minimal layer"}
 
 
-def layer_reports(chain: Chain, reduction: Reduction) -> tuple[LayerReport, ...]:
-    """What became of the units of each layer."""
+def layer_reports(chain: Chain, reduction: Reduced) -> tuple[LayerReport, ...]:
+    """What became of the units of each layer; what no single step removed was folded."""
     reports = []
     for l, width in enumerate(chain.widths[1:-1], 1):
-        words = [WORDS[step["step"]] for step in reduction.steps if step["layer"] == l]
+        words = [WORDS[step["step"]] for step in reduction.steps if step["layer"] == l and step["step"] in WORDS]
         counts = {word: words.count(word) for word in ("dead", "constant", "duplicate")}
-        reports.append(LayerReport(width, max(width - len(words), 1), **counts))
+        left = reduction.chain.widths[l]
+        reports.append(LayerReport(width, max(left, 1), **counts, folded=width - len(words) - left))
     return tuple(reports)
 
 
-def methods_used(reduction: Reduction) -> dict[str, int]:
+def methods_used(chain: Chain, reduction: Reduced) -> dict[str, int]:
     """How many units each method settled."""
     words = [METHODS[step["step"]] for step in reduction.steps]
-    return {word: words.count(word) for word in dict.fromkeys(words)}
+    counts = {word: words.count(word) for word in dict.fromkeys(words)}
+    if "minimal layer" in counts:
+        others = sum(count for word, count in counts.items() if word != "minimal layer")
+        counts["minimal layer"] = sum(chain.widths[1:-1]) - sum(reduction.chain.widths[1:-1]) - others
+    return counts
