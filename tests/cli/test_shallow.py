@@ -240,7 +240,7 @@ def test_minimal_widths(
 
 
 def test_bounds_without_proof_are_undecided(tmp_path: Path, run: Run):
-    """Whether integers split into two halves of one sum (PARTITION) is not settled in no time: status 3, true bounds."""
+    """Whether integers split into two halves of one sum (PARTITION) is not settled at once: status 3, true bounds."""
     rng = np.random.default_rng(0)
     units = 60
     numbers = rng.integers(1 << 39, 1 << 40, units).astype(float)
