@@ -19,6 +19,7 @@ METHODS = {  # method -> (claim, strengths)
     "shallow": ("equal", {"exact"}),
     "reversal": ("equal", {"exact"}),
     "graph": ("equal", {"exact", "rounding"}),
+    "names": ("equal", {"exact", "rounding"}),
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
     "stable": ("equal", {"bound"}),
@@ -106,6 +107,12 @@ def graph(certificate: Certificate, a: Model, b: Model, checked: list[str], _: t
     check_graph(certificate, a, b, checked)
 
 
+def names(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .names_steps import check_names
+
+    check_names(certificate, a, b, checked)
+
+
 def witness(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
     from .witness import check_witness
 
@@ -130,6 +137,7 @@ METHOD = {
     "shallow": shallow,
     "reversal": reversal,
     "graph": graph,
+    "names": names,
     "witness": witness,
     "bound": bound,
     "stable": stable,

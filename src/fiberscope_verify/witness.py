@@ -39,6 +39,10 @@ def check_witness(certificate: Certificate, a: Model, b: Model, checked: list[st
     step = certificate.steps[0]
     if isinstance(step, dict) and step.get("step") == "exact-witness":
         return check_exact_witness(certificate, a, b, checked)
+    if isinstance(step, dict) and step.get("step") == "fine-witness":
+        from .fine_witness import check_fine_witness
+
+        return check_fine_witness(certificate, a, b, checked)
     name, gap = fields(step, "witness", "input", "gap")
     x, gap = certificate.array(name, "f"), finite(gap, "gap")
     need(gap > 0, "the gap must be positive")

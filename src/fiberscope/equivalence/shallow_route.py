@@ -13,7 +13,7 @@ import numpy as np
 from fiberscope.equivalence.chain import Chain, chain_of
 from fiberscope.equivalence.verdict import Witness
 from fiberscope.errors import InputError
-from fiberscope.numerics.exact import fraction, nearest_floats, rationals
+from fiberscope.numerics.exact import below, fraction, nearest_floats, rationals
 
 if TYPE_CHECKING:
     from fiberscope.equivalence.domain import Domain
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 HINGES = ("relu", "leaky_relu", "prelu", "abs")
 SAMPLE = 256
-GAP_BITS = 53
 MOST_NODES = 60
 
 
@@ -80,29 +79,12 @@ def exact_witness(answer: Answer, pair: Pair) -> tuple[Witness, list[dict[str, A
     """The input of a decision with the exact gap there, and the certificate's step."""
     x, gap = answer.witness, answer.gap
     assert x is not None and gap is not None
-    largest = max((fraction(v) for v in gap), key=abs)
-    largest = abs(largest)
+    shown, bound = below(max(abs(fraction(v)) for v in gap))
     texts = [str(v) for v in rationals(x)]
-    numerator, denominator = largest.numerator, largest.denominator
-    shift = max(0, denominator.bit_length() - numerator.bit_length() + GAP_BITS)
-    below = (numerator << shift) // denominator  # the gap rounded down to GAP_BITS bits: a short text
-    bound = f"{below}/{1 << shift}"
     steps = [{"step": "exact-witness", "input": texts, "gap": bound}]
     floats = nearest_floats(rationals(x))[0]
     if pair.domain.box is not None:
         floats = pair.domain.clip(floats)
     of_a, of_b = (tuple(float(v) for v in y[0]) for y in pair.outputs(floats[None, :]))
     exact = None if x.dtype != object else tuple(texts)
-    shown = _below(below, shift)
     return Witness(tuple(float(v) for v in floats), of_a, of_b, shown, exact, bound), steps
-
-
-def _below(numerator: int, shift: int) -> float:
-    """The largest float at most numerator / 2^shift, for numerators of at most 54 bits or shift 0."""
-    try:
-        value = numerator / (1 << shift)
-    except OverflowError:
-        return float(np.finfo(np.float64).max)
-    from fractions import Fraction
-
-    return value if Fraction(value) <= Fraction(numerator, 1 << shift) else float(np.nextafter(value, 0.0))

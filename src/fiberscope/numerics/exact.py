@@ -79,14 +79,31 @@ def fraction(value: Any) -> Fraction:
     return Fraction(int(value.p), int(value.q)) if hasattr(value, "p") else Fraction(value)
 
 
+def below(value: Any) -> tuple[float, str]:
+    """A positive rational rounded down to 53 bits, as the largest float not above it and as a short text "p/q".
+
+    >>> below(Fraction(1, 3))
+    (0.3333333333333333, '6004799503160661/18014398509481984')
+    """
+    top, bottom = (int(v) for v in (fraction(value).numerator, fraction(value).denominator))
+    shift = max(0, bottom.bit_length() - top.bit_length() + 53)
+    top = (top << shift) // bottom
+    try:
+        near = top / (1 << shift)
+    except OverflowError:
+        near = float(np.finfo(np.float64).max)
+    near = near if Fraction(near) <= Fraction(top, 1 << shift) else float(np.nextafter(near, 0.0))
+    return near, f"{top}/{1 << shift}"
+
+
 def rationals(array: np.ndarray) -> np.ndarray:
-    """An object array of exact rationals, same shape as ``array`` (which may be one already)."""
+    """An object array of exact rationals, same shape as ``array`` (which may be one already, or in part)."""
     array = np.asarray(array)
-    if array.dtype == object:
+    if array.dtype == object and not any(isinstance(value, float) for value in array.ravel()):
         return array
     out = np.empty(array.size, dtype=object)
     for i, value in enumerate(array.ravel().tolist()):
-        out[i] = rational(value)
+        out[i] = rational(value) if isinstance(value, (int, float)) else value
     return out.reshape(array.shape)
 
 
