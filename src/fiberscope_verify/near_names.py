@@ -14,6 +14,7 @@ entries, does not move. Constant units stay as they are; their values are Arb ba
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ class NearTable(Table):
         """A coefficient changes by so much: within ``max_ulp`` times its reach."""
         need(change <= self.most * reach, "two numbers differ by more than the rounding allowed")
         if change != 0:
-            self.worst = max(self.worst, float((arb(change) / arb(reach)).upper()))
+            self.worst = max(self.worst, upward(change / reach))
 
     def meet(self, rows: list[Row], movable: list[list[Move]]) -> None:
         """Fix the targets of one class."""
@@ -224,27 +225,27 @@ class NearTable(Table):
         """One target for the constants, which only weights of constants (biases above all) move."""
         if all(difference(c, constants[0]).key == (0.0,) for c in constants):
             return
+        found = math.inf
         with precision(BITS):
             room = [sum((self.pull(m) for m in moves if m.entry is None), arb(0)) for moves in movable]
             balls = [self.ball(c) for c in constants]
             most = as_ball(number(self.most))
             low = max((float((b - most * r).mid()) for b, r in zip(balls, room, strict=True)))
             high = min((float((b + most * r).mid()) for b, r in zip(balls, room, strict=True)))
-            tried = [self.worst_of(c, constants, room) for c in (*constants[:4], Form((low + high) / 2))]
-        need(min(tried) <= float(self.most), "two constants differ by more than the rounding allowed")
-        self.worst = max(self.worst, min(tried))
+            middle = [Form((low + high) / 2)] if math.isfinite(low + high) else []
+            for target in (*constants[:4], *middle):
+                gaps = [abs(self.ball(difference(c, target))) for c in constants]
+                if all(gap <= most * r for gap, r in zip(gaps, room, strict=True)):
+                    shares = [(gap / r).upper() for gap, r in zip(gaps, room, strict=True) if not gap.is_zero()]
+                    found = min(found, max((upward(share.fmpq()) for share in shares), default=0.0))
+        need(found < math.inf, "two constants differ by more than the rounding allowed")
+        self.worst = max(self.worst, found)
 
-    def worst_of(self, target: Form, constants: list[Form], room: list[arb]) -> float:
-        """The largest change, in units in the last place, that brings all constants to a target."""
-        worst = 0.0
-        for c, r in zip(constants, room, strict=True):
-            gap = difference(c, target)
-            if gap.key == (0.0,):
-                continue
-            share = abs(self.ball(gap)) / r
-            bound = share.abs_upper()
-            worst = max(worst, float(bound.mid()) * (1 + 2.0**-50) if bound.is_finite() else float("inf"))
-        return worst
+
+def upward(x: fmpq) -> float:
+    """The least float64 that is not below a rational."""
+    near = int(x.p) / int(x.q)
+    return near if rational(near) >= x else math.nextafter(near, math.inf)
 
 
 ENDS = ((max, -1), (min, 1))

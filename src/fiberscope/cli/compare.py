@@ -70,7 +70,7 @@ def show(result: Mapping[str, Any]) -> None:
             say(f"At the input {shorten(witness['input'])} the outputs are")
             say(f"  A  {shorten(witness['a'])}", f"  B  {shorten(witness['b'])}")
             if witness.get("gap_exact") is not None and not witness["gap"]:
-                say(f"and differ by at least {witness['gap_exact']} (in rationals: less than floats can show).")
+                say(f"and differ by at least {witness['gap_exact']} (less than floats can show).")
             else:
                 say(f"and differ by at least {witness['gap']:.6g} (rigorous lower bound).")
     else:
@@ -89,6 +89,8 @@ def strength(result: Mapping[str, Any]) -> str:
         return "Proved in exact arithmetic."
     if result["strength"] == "rounding":
         ulps = result["backward_error_ulp"]
+        if result["method"] == "names":
+            return f"Moving every weight by at most {ulps:.3g} ulp makes the two exactly equal."
         return f"B's weights are those of A transformed and rounded, by at most {ulps:g} ulp per weight."
     return f"Proved: the outputs differ by at most {result['error_bound']:.6g}."
 

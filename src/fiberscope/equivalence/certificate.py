@@ -33,7 +33,7 @@ class Certificate:
 
     @property
     def method(self) -> str:
-        """How the claim is shown: same-bytes, chain, shallow, reversal, graph, witness or bound."""
+        """How the claim is shown: same-bytes, chain, shallow, reversal, graph, names, witness or bound."""
         return str(self.document.get("method"))
 
     def to_bytes(self) -> bytes:

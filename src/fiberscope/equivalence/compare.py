@@ -49,6 +49,7 @@ def compare(
     ``exact=True`` accepts only strength "exact". ``certificate`` names a file to write. Inputs and outputs are matched
     in order and by element count. Precedence: exact, rounding, witness, bound. Networks with at most one hidden layer
     of (leaky) ReLU units are always decided; only a difference within a ``tol`` asked on a box may stay undecided.
+    Networks of tanh and sigmoid units in any wiring are decided by the names of their units (`names_route`).
     Errors: InputError for sizes that do not fit, a malformed box, or a tolerance that is not a non-negative number.
 
     >>> compare("a.onnx", "b.onnx", box=(-1.0, 1.0), tol=1e-3).answer            # doctest: +SKIP
