@@ -27,6 +27,8 @@ class Certificate:
     method: str
     lo: np.ndarray | None
     hi: np.ndarray | None
+    rows: np.ndarray | None
+    limits: np.ndarray | None
     models: list[dict]
     max_ulp: int | None
     error_bound: float | None
@@ -49,10 +51,20 @@ class Certificate:
 
     def box(self, n: int) -> tuple[np.ndarray, np.ndarray] | None:
         """The domain as (lo, hi) for n inputs; None means all inputs."""
+        need(self.rows is None, "this method does not know domains with linear constraints")
         if self.lo is None or self.hi is None:
             return None
         need(len(self.lo) == n, f"the domain has {len(self.lo)} coordinates, the models have {n}")
         return self.lo, self.hi
+
+    def polytope(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A bounded domain (lo, hi, G, h): lo <= x <= hi and G x <= h; a box has no rows G."""
+        if self.lo is None or self.hi is None:
+            raise Reject("this method needs a box or a polytope")
+        need(len(self.lo) == n, f"the domain has {len(self.lo)} coordinates, the models have {n}")
+        if self.rows is None or self.limits is None:
+            return self.lo, self.hi, np.zeros((0, n)), np.zeros(0)
+        return self.lo, self.hi, self.rows, self.limits
 
 
 def fields(step: object, name: str, *keys: str) -> list:
@@ -88,6 +100,29 @@ def not_json(text: str) -> float:
     raise Reject(f"{text} is not allowed in a certificate")
 
 
+def numbers(values: object, count: int | None) -> np.ndarray:
+    """A list of finite numbers, as many as asked."""
+    if not isinstance(values, list) or count not in (None, len(values)):
+        raise Reject("a part of the domain is no list, or not of the right length")
+    return np.array([finite(x, "a number of the domain") for x in values], dtype=np.float64)
+
+
+def read_domain(domain: object) -> tuple:
+    """(lo, hi, G, h): all None for "all"; G and h None for a box."""
+    if domain == "all":
+        return None, None, None, None
+    kinds = ({"lo", "hi"}, {"lo", "hi", "G", "h"})
+    if not isinstance(domain, dict) or set(domain) not in kinds:
+        raise Reject('the domain is "all", {lo, hi} or {lo, hi, G, h}')
+    lo, hi = numbers(domain["lo"], None), numbers(domain["hi"], None)
+    need(len(lo) == len(hi) and np.all(lo <= hi), "the domain has lo above hi")
+    if "G" not in domain:
+        return lo, hi, None, None
+    limits = numbers(domain["h"], None)
+    need(isinstance(domain["G"], list) and len(domain["G"]) == len(limits) > 0, "G and h do not fit")
+    return lo, hi, np.array([numbers(row, len(lo)) for row in domain["G"]]), limits
+
+
 def read_certificate(source: str | os.PathLike | bytes) -> Certificate:
     """Parse and check the frame of a certificate."""
     data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
@@ -111,18 +146,11 @@ def read_certificate(source: str | os.PathLike | bytes) -> Certificate:
     for entry in top["models"]:
         proper = isinstance(entry, dict) and set(entry) == {"sha256", "format"}
         need(proper and all(isinstance(v, str) for v in entry.values()), "a model entry holds sha256 and format")
-    lo = hi = None
-    if top["domain"] != "all":
-        box = top["domain"]
-        need(isinstance(box, dict) and set(box) == {"lo", "hi"}, 'the domain is "all" or {lo, hi}')
-        need(isinstance(box["lo"], list) and isinstance(box["hi"], list), "lo and hi are lists")
-        lo, hi = (
-            np.array([finite(x, "a bound of the domain") for x in box[k]], dtype=np.float64) for k in ("lo", "hi")
-        )
-        need(len(lo) == len(hi) and np.all(lo <= hi), "the domain has lo above hi")
+    domain = read_domain(top["domain"])
     ulp = None if top["max_ulp"] is None else whole(top["max_ulp"], 0, 1 << 20, "max_ulp")
     bound = None if top["error_bound"] is None else finite(top["error_bound"], "error_bound")
     arrays = {n[7:-4]: parse_npy(read_member(archive, n), n) for n in names if n != "certificate.json"}
     claim = (top["claim"], top["strength"], top["method"])
     need(all(isinstance(c, str) or c is None for c in claim), "claim, strength and method are texts")
-    return Certificate(*claim, lo, hi, top["models"], ulp, bound, top["steps"], arrays, set())
+    lo, hi, rows, limits = domain
+    return Certificate(*claim, lo, hi, rows, limits, top["models"], ulp, bound, top["steps"], arrays, set())

@@ -19,6 +19,8 @@ from .trees import X
 
 FREE, ACTIVE, INACTIVE = 0, 1, -1
 MOST_EXACT = 2_000
+Ends = list[tuple[np.ndarray, np.ndarray]]
+"""Per layer lower and upper bounds of its pre-activations, [1, width] or [N, width], that hold on the whole domain."""
 
 
 def slope(chain: Chain, layer: int) -> float:
@@ -40,10 +42,10 @@ def middle(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def relax(
-    chain: Chain, depth: int, status: list[np.ndarray], mid: np.ndarray, rad: np.ndarray
+    chain: Chain, depth: int, status: list[np.ndarray], mid: np.ndarray, rad: np.ndarray, known: Ends | None = None
 ) -> tuple[list, list, tuple[np.ndarray, np.ndarray]]:
     """Lines around every unit of the first ``depth`` layers on N boxes, bounds of their sizes (input first), and lower
-    and upper bounds of the last of these layers."""
+    and upper bounds of the last of these layers. ``known``: ends of units that hold besides."""
     weights, relaxed, reach = floats(chain), [], [np.abs(mid) + rad]
     ends_of_h = (mid - rad, mid + rad)
     for l in range(depth):
@@ -59,6 +61,8 @@ def relax(
             ends = upper_end(rows, c, mid, rad)
         ends = np.where(np.isfinite(ends), ends, np.nan)  # an overflow must not vanish in a comparison
         lo, hi = -ends[:, len(free) :], ends[:, : len(free)]
+        if known is not None:
+            lo, hi = np.maximum(lo, known[l][0][:, free]), np.minimum(hi, known[l][1][:, free])
         tree = chain.layers[l].activation
         assert tree is not None
         lost = (lo + hi) * 0
@@ -93,12 +97,18 @@ def bent(z: np.ndarray, s: float, side: float) -> np.ndarray:
 
 
 def ends_of_units(
-    chain: Chain, layer: int, units: np.ndarray, status: list[np.ndarray], lo: np.ndarray, hi: np.ndarray
+    chain: Chain,
+    layer: int,
+    units: np.ndarray,
+    status: list[np.ndarray],
+    lo: np.ndarray,
+    hi: np.ndarray,
+    ends: Ends | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rigorous bounds of the pre-activations of ``units`` of hidden layer ``layer`` (0-based) on N boxes.
 
-    ``status[l]`` holds FREE, ACTIVE or INACTIVE per unit of each earlier layer. Returns lower and upper bounds
-    [N, m] and how much each input adds to their distance [N, m, n].
+    ``status[l]`` holds FREE, ACTIVE or INACTIVE per unit of each earlier layer, ``ends[l]`` bounds ([1, width]) that
+    hold on all boxes. Returns lower and upper bounds [N, m] and how much each input adds to their distance [N, m, n].
     """
     low, high, spread = [], [], []
     w, b = (v[units] for v in floats(chain)[layer])
@@ -106,22 +116,22 @@ def ends_of_units(
     with np.errstate(all="ignore"):
         for start in range(0, len(lo), CHUNK):
             mid, rad = middle(lo[start : start + CHUNK], hi[start : start + CHUNK])
-            relaxed, reach, known = relax(chain, layer, status, mid, rad)
+            relaxed, reach, known = relax(chain, layer, status, mid, rad, ends)
             if layer == 0:
                 known = (lo[start : start + CHUNK], hi[start : start + CHUNK])
             rows = np.broadcast_to(np.concatenate([w, -w]), (len(mid), 2 * m, w.shape[1]))
             c = np.broadcast_to(np.concatenate([b, -b]), (len(mid), 2 * m))
             rows, c = backward(rows, c, floats(chain), relaxed, reach)
-            ends = upper_end(rows, c, mid, rad)
-            ends = np.where(np.isfinite(ends), ends, np.inf)
+            upper = upper_end(rows, c, mid, rad)
+            upper = np.where(np.isfinite(upper), upper, np.inf)
             lost = ~np.all([np.isfinite(r).all(axis=1) for r in reach], axis=0)  # an overflow on the way
-            ends[lost] = np.inf
+            upper[lost] = np.inf
             least, most = interval(w, b, *known)
             least[lost], most[lost] = -np.inf, np.inf
             if layer == 0 and plain(chain, 0):
                 touching(w, b, *known, least, most)
-            low.append(np.maximum(-ends[:, m:], least))
-            high.append(np.minimum(ends[:, :m], most))
+            low.append(np.maximum(-upper[:, m:], least))
+            high.append(np.minimum(upper[:, :m], most))
             spread.append((np.abs(rows[:, :m]) + np.abs(rows[:, m:])) * rad[:, None, :])
     return np.concatenate(low), np.concatenate(high), np.concatenate(spread)
 

@@ -1,8 +1,13 @@
 """Method "stable": b computes a up to an error on a box, after units of a that are linear there were folded away.
 
-Steps, in this order:
+The domain is a box, or a polytope: a box and rows A x <= b. Steps, in this order:
+{"step": "box", "mu"}, only for a polytope, at most once: multipliers of the rows that give a smaller box around it,
+which is the box of all that follows;
 {"step": "stable", "side": "a"|"b", "layer", "units", "signs", "axis", "at", "left", "right"}, any number: on every leaf
 of a bisection tree of the box these units are active (sign 1) or inactive (-1), given the earlier claims of that side;
+{"step": "dual", "side", "layer", "units", "signs", "ends", "axis", "at", "left", "right", "multipliers", "mu"}, among
+these: on the domain ``sign * z >= end`` for each unit, by the multipliers of every leaf of a tree that cuts inputs and
+signs of earlier units (see `dual`); an end of at least 0 makes the unit active or inactive;
 {"step": "layer", "alive", "unit", "scale", "lift", "offset"}, one per hidden layer: see `compressed`;
 {"step": "cover", "axis", "at", "left", "right"}: on every leaf of this tree the error is within the claim.
 """
@@ -15,37 +20,65 @@ from .bound import CHUNK, leaves
 from .certificate import Certificate, fields, whole
 from .chain import Chain
 from .compressed import Comparison, Relation
+from .dual import Rows, branches, least, tightened
 from .report import Reject, need
-from .stable import ACTIVE, INACTIVE, ends_of_units
+from .stable import ACTIVE, INACTIVE, Ends, ends_of_units
 
 TREE = ("axis", "at", "left", "right")
 
 
+class Known:
+    """What is known so far of one chain on the domain: which units are linear, and ends of pre-activations."""
+
+    def __init__(self, chain: Chain):
+        self.chain, self.count = chain, 0
+        widths = [len(layer.bias) for layer in chain.layers[:-1]]
+        self.status = [np.zeros(n, dtype=np.int64) for n in widths]
+        self.ends: Ends = [(np.full((1, n), -np.inf), np.full((1, n), np.inf)) for n in widths]
+
+    def learn(self, layer: int, units: np.ndarray, signs: np.ndarray, ends: np.ndarray) -> None:
+        """``signs * z >= ends``."""
+        low, high = self.ends[layer]
+        up, down, linear = signs > 0, signs < 0, ends >= 0
+        low[0, units[up]] = np.maximum(low[0, units[up]], ends[up])
+        high[0, units[down]] = np.minimum(high[0, units[down]], -ends[down])
+        self.status[layer][units[linear]] = np.where(signs[linear] > 0, ACTIVE, INACTIVE)
+        self.count += int(linear.sum())
+
+
 def check_stable(certificate: Certificate, a: Chain, b: Chain, checked: list[str]) -> None:
     """All claims of linear units, then the relations of the layers, then the error on every leaf."""
-    box = certificate.box(a.n_in)
-    if box is None or certificate.error_bound is None:
-        raise Reject("this method needs a box and an error bound")
-    chains = {"a": a, "b": b}
-    status = {s: [np.zeros(len(l.bias), dtype=np.int64) for l in c.layers[:-1]] for s, c in chains.items()}
+    lo, hi, *constraints = certificate.polytope(a.n_in)
+    rows = Rows(*constraints)
+    if certificate.error_bound is None:
+        raise Reject("this method needs an error bound")
+    need(a.n_in == b.n_in, "the chains have different inputs")
+    known = {"a": Known(a), "b": Known(b)}
     steps = list(certificate.steps)
-    count = {"a": 0, "b": 0}
-    while steps and isinstance(steps[0], dict) and steps[0].get("step") == "stable":
-        claim(certificate, steps.pop(0), chains, status, box, count)
-    checked.append(f"{count['a']} units of the first network and {count['b']} of the second are linear on the box")
+    if steps and isinstance(steps[0], dict) and steps[0].get("step") == "box":
+        (mu,) = fields(steps.pop(0), "box", "mu")
+        mu, sizes = certificate.array(mu, "f"), (2 * a.n_in, len(rows.b))
+        need(len(mu) == sizes[0] * sizes[1] > 0, "the multipliers of the box have the wrong size")
+        lo, hi = tightened(lo, hi, rows, mu.reshape(sizes))
+    while steps and isinstance(steps[0], dict) and steps[0].get("step") in ("stable", "dual"):
+        step = steps.pop(0)
+        claim(certificate, step, known, lo, hi, rows if step["step"] == "dual" else None)
+    where = "polytope" if len(rows.b) else "box"
+    both = known["a"].count, known["b"].count
+    checked.append(f"{both[0]} units of the first network and {both[1]} of the second are linear on the {where}")
     need(len(steps) > 0, "the cover is missing")
     *parts, cover = steps
-    comparison = Comparison(a, b, status["a"], status["b"], relations(certificate, parts, a, b))
-    lo, hi = leaves(*box, *arrays(certificate, fields(cover, "cover", *TREE)))
+    comparison = Comparison(a, b, known["a"].status, known["b"].status, relations(certificate, parts, a, b))
+    lows, highs = leaves(lo, hi, *arrays(certificate, fields(cover, "cover", *TREE)))
     worst = 0.0
-    for start in range(0, len(lo), CHUNK):
+    for start in range(0, len(lows), CHUNK):
         part = slice(start, start + CHUNK)
-        worst = max(worst, float(comparison.bound(lo[part], hi[part]).max(initial=0.0)))
+        worst = max(worst, float(comparison.bound(lows[part], highs[part]).max(initial=0.0)))
     need(
         worst <= certificate.error_bound,
         f"the error is bounded by {worst:.6g}, claimed is {certificate.error_bound:.6g}",
     )
-    checked.append(f"{len(parts)} hidden layers; {len(lo)} leaves bound the error by {certificate.error_bound:.6g}")
+    checked.append(f"{len(parts)} hidden layers; {len(lows)} leaves bound the error by {certificate.error_bound:.6g}")
 
 
 def arrays(certificate: Certificate, names: list) -> tuple[np.ndarray, ...]:
@@ -53,21 +86,39 @@ def arrays(certificate: Certificate, names: list) -> tuple[np.ndarray, ...]:
     return tuple(certificate.array(name, kind) for name, kind in zip(names, "ifii", strict=True))
 
 
-def claim(certificate: Certificate, step: dict, chains: dict, status: dict, box: tuple, count: dict) -> None:
-    """One tree: its units are linear on every leaf."""
-    side, at, units, signs, *tree = fields(step, "stable", "side", "layer", "units", "signs", *TREE)
+def claim(
+    certificate: Certificate, step: dict, known: dict[str, Known], lo: np.ndarray, hi: np.ndarray, rows: Rows | None
+) -> None:
+    """One tree: its units are linear on every leaf, or (``rows`` given) have their ends by multipliers."""
+    names = ("side", "layer", "units", "signs", *TREE) + (() if rows is None else ("ends", "multipliers", "mu"))
+    side, at, units, signs, *rest = fields(step, step["step"], *names)
     need(side in ("a", "b"), "the side must be a or b")
-    chain = chains[side]
-    layer = whole(at, 1, len(chain.layers), "layer") - 1
+    here = known[side]
+    layer = whole(at, 1, len(here.chain.layers), "layer") - 1
     units, signs = certificate.array(units, "i"), certificate.array(signs, "i")
+    width = len(here.status[layer])
     need(len(units) == len(signs) > 0 and len(np.unique(units)) == len(units), "units and signs do not fit")
-    need(bool(np.all((units >= 0) & (units < len(status[side][layer])))), "there is no such unit")
+    need(bool(np.all((units >= 0) & (units < width))), "there is no such unit")
     need(bool(np.all(np.abs(signs) == 1)), "a sign is 1 or -1")
-    low, high, _ = ends_of_units(chain, layer, units, status[side][:layer], *leaves(*box, *arrays(certificate, tree)))
-    holds = np.where(signs > 0, low >= 0, high <= 0).all(axis=0)
+    status, earlier = here.status[:layer], here.ends[:layer]
+    tree = arrays(certificate, rest[:4])
+    if rows is None:
+        ends = np.zeros(len(units))
+        low, high, _ = ends_of_units(here.chain, layer, units, status, *leaves(lo, hi, *tree), earlier)
+        holds = np.where(signs > 0, low >= 0, high <= 0).all(axis=0)
+    else:
+        ends, multipliers, mu = (certificate.array(name, "f") for name in rest[4:])
+        need(len(ends) == len(units), "units and ends do not fit")
+        hidden = sum(len(s) for s in status)
+        found = branches(lo, hi, hidden, *tree)
+        sizes = len(found.lo), len(units)
+        fit = len(multipliers) == sizes[0] * sizes[1] * hidden and len(mu) == sizes[0] * sizes[1] * len(rows.b)
+        need(fit, "the multipliers have the wrong size")
+        multipliers, mu = multipliers.reshape(*sizes, hidden), mu.reshape(*sizes, len(rows.b))
+        low = least(here.chain, layer, units, signs, status, earlier, found, rows, multipliers, mu)
+        holds = (low >= ends).all(axis=0)
     need(bool(holds.all()), f"layer {layer + 1}: unit {units[~holds][:1]} is not shown to be linear on every leaf")
-    status[side][layer][units] = np.where(signs > 0, ACTIVE, INACTIVE)
-    count[side] += len(units)
+    here.learn(layer, units, signs, ends)
 
 
 def relations(certificate: Certificate, steps: list, a: Chain, b: Chain) -> list[Relation]:

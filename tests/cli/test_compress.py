@@ -126,6 +126,20 @@ def test_vnnlib_and_box_say_the_same(mlp: Path, tmp_path: Path, run: Run):
     assert (tmp_path / "b.npz").read_bytes() == (tmp_path / "c.npz").read_bytes()
 
 
+def test_a_polytope(mlp: Path, tmp_path: Path, run: Run):
+    """More is linear on less; the certificate names the constraints and is checked on them."""
+    file = vnnlib(tmp_path / "p.vnnlib", 5, "(assert (<= (+ X_0 X_1 X_2) -0.5))", "(assert (>= X_3 X_4))")
+    out, proof = tmp_path / "b.npz", tmp_path / "b.fsc"
+    done = run("compress", mlp, "-o", out, "--vnnlib", file, "--certificate", proof, "--json")
+    assert done.status == 0, done.err
+    assert done.json["domain"]["G"] == [[2, 2, 2, 0, 0], [0, 0, 0, -1, 1]]
+    assert done.json["domain"]["h"] == [-1, 0]
+    assert run("verify", proof, mlp, out).status == 0
+    whole = run("compress", mlp, "-o", tmp_path / "c.npz", "--vnnlib", vnnlib(tmp_path / "q.vnnlib", 5), "--json").json
+    assert done.json["units_after"] <= whole["units_after"]
+    assert "on the polytope asked" in run("compress", mlp, "-o", out, "--vnnlib", file).out
+
+
 def onnx_model(path: Path, nodes: list, inputs: list[tuple[str, list]], out: list, **arrays: np.ndarray) -> Path:
     given = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs]
     made = [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)]
@@ -193,13 +207,13 @@ def test_box_and_vnnlib_exclude_each_other(mlp: Path, tmp_path: Path, run: Run):
         (["(assert (>= X_2 3))"], "no input fits"),
         (["(assert (or (<= X_0 0) (>= X_0 0.5)))"], "only boxes"),
         (["(assert (or (and (<= X_0 0) (<= X_1 0)) (and (>= X_0 0.5) (>= X_1 0.5))))"], "only boxes"),
-        (["(assert (<= (+ X_0 X_1) 1))"], "only boxes"),
-        (["(assert (<= X_0 X_1))"], "only boxes"),
+        (["(assert (<= (* X_0 X_1) 1))"], "only boxes"),
+        (["(assert (<= (+ X_0 X_1 X_2) -9))"], "no input fits"),
         (["(assert (<= X_9 1))"], "X_9"),
     ],
-    ids=["infeasible", "union", "union of boxes", "sum", "two inputs", "no such input"],
+    ids=["infeasible", "union", "union of boxes", "product", "empty", "no such input"],
 )
-def test_constraints_that_are_no_box(constraints: list[str], words: str, mlp: Path, tmp_path: Path, run: Run):
+def test_constraints_that_are_refused(constraints: list[str], words: str, mlp: Path, tmp_path: Path, run: Run):
     file = vnnlib(tmp_path / "p.vnnlib", 5, *constraints)
     refused(run, ["compress", mlp, "-o", tmp_path / "b.npz", "--vnnlib", file], words)
 

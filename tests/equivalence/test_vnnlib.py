@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiberscope.equivalence.vnnlib import input_box
+from fiberscope.equivalence.vnnlib import input_box, input_region
 from fiberscope.errors import InputError
 
 DECLARED = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)"
@@ -95,7 +96,20 @@ BAD = {
     "infeasible": (DECLARED + BOUNDS + "(assert (>= X_0 0.6))", "no input fits"),
     "a union": (DECLARED + BOUNDS + "(assert (or (<= X_0 0) (>= X_0 0.1)))", "only boxes"),
     "a negation": (DECLARED + BOUNDS + "(assert (not (<= X_0 0)))", "only boxes"),
-    "a sum": (DECLARED + BOUNDS + "(assert (<= (+ X_0 X_1) 0))", "only boxes"),
+    "a sum": (DECLARED + BOUNDS + "(assert (<= (+ X_0 X_1) 0))", "only a box"),
+    "a product": (DECLARED + BOUNDS + "(assert (<= (* X_0 X_1) 0))", "only boxes"),
+    "division by an input": (DECLARED + BOUNDS + "(assert (<= (/ 1 X_0) 0))", "only boxes"),
+    "division by zero": (DECLARED + BOUNDS + "(assert (<= (/ X_0 0) 1))", "only boxes"),
+    "an output in a sum": (DECLARED + BOUNDS + "(assert (<= (+ X_0 Y_0) 0))", "only boxes"),
+    "never true": (DECLARED + BOUNDS + "(assert (<= (- X_0 X_0) (- 1)))", "no input fits"),
+    "a cut that leaves nothing": (DECLARED + BOUNDS + "(assert (<= (+ X_0 X_1) -1.000001))", "no input fits"),
+    "cuts that leave nothing": (
+        DECLARED + BOUNDS + "(assert (<= (+ X_0 X_1) 0.1))(assert (>= (+ X_0 X_1) 0.100000001))",
+        "no input fits",
+    ),
+    "a sum of what is not declared": (DECLARED + BOUNDS + "(assert (<= (+ X_0 X_7) 0))", "not declared"),
+    "too large": (DECLARED + BOUNDS + "(assert (<= (* 1e-300 1e-300 X_0) 1))", "too large"),
+    "huge products": (DECLARED + BOUNDS + "(assert (<= (* " + "1e300 " * 3000 + "X_0) 1))", "only boxes"),
     "inputs and outputs": (DECLARED + BOUNDS + "(assert (<= X_0 Y_0))", "only boxes"),
     "no number": (DECLARED + BOUNDS + "(assert (<= X_0 nan))", "only boxes"),
     "endless": (DECLARED + BOUNDS.replace("0.5", "inf"), "only boxes"),
@@ -121,6 +135,63 @@ def test_what_is_refused(name: str, tmp_path: Path):
     assert "\n" not in str(caught.value)
 
 
+CUTS = {
+    "a sum": ("(<= (+ X_0 (* 2 X_1)) 0.5)", [[2, 4]], [1]),
+    "turned": ("(>= 0.5 (+ (* X_1 2) X_0))", [[2, 4]], [1]),
+    "at least": ("(>= (- X_0 X_1) -0.25)", [[-4, 4]], [1]),
+    "both sides": ("(<= (+ X_0 1) (- X_1))", [[1, 1]], [-1]),
+    "two inputs": ("(<= X_0 X_1)", [[1, -1]], [0]),
+    "quotient": ("(<= (/ (+ X_0 X_1) 4) 0.1)", [[5, 5]], [2]),
+    "an equation": ("(= (+ X_0 X_1) 0)", [[1, 1], [-1, -1]], [0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+@pytest.mark.parametrize("version", [1, 2])
+def test_cuts(name: str, version: int, tmp_path: Path):
+    text, G, h = CUTS[name]
+    text = DECLARED + BOUNDS + f"(assert {text})"
+    if version == 2:
+        text = TWO + text.removeprefix(DECLARED).replace("X_0", "X[0,0]").replace("X_1", "X[0,1]")
+    (lo, hi), rows = input_region(write(tmp_path, text), 2)
+    assert rows is not None
+    assert (lo.tolist(), hi.tolist()) == ([-1.0, 0.0], [0.5, 0.2])
+    assert (rows[0].tolist(), rows[1].tolist()) == (G, h)
+
+
+def test_a_bound_in_disguise_is_a_bound(tmp_path: Path):
+    text = DECLARED + BOUNDS + "(assert (<= (- (* 2 X_0) (+ X_1 1)) (- X_1)))"
+    (_, hi), rows = input_region(write(tmp_path, text), 2)
+    assert rows is None
+    assert hi.tolist() == [0.5, 0.2]
+    (_, hi), rows = input_region(write(tmp_path, text.replace("(* 2 X_0)", "(* -4 X_0)")), 2)
+    assert rows is None
+    assert input_box(tmp_path / "p.vnnlib", 2)[0].tolist() == [-0.25, 0.0]
+
+
+def test_rows_of_floats_lose_no_input(tmp_path: Path):
+    """Slopes that float64 does not hold: every rational point of the text's set is in the set of the floats."""
+    slopes = Fraction(1, 3), Fraction(10**17 + 1, 7)
+    text = DECLARED + BOUNDS + f"(assert (<= (+ (/ X_0 3) (/ (* {10**17 + 1} X_1) 7)) {'0.1' + 25 * '3'}))"
+    _, rows = input_region(write(tmp_path, text), 2)
+    assert rows is not None
+    limit = Fraction("0.1" + 25 * "3")
+    g, h = [Fraction(v) for v in rows[0][0].tolist()], Fraction(float(rows[1][0]))
+    for x0 in (Fraction(-1), Fraction(1, 2), Fraction(0)):
+        x1 = (limit - slopes[0] * x0) / slopes[1]  # on the face
+        assert g[0] * x0 + g[1] * x1 <= h
+
+
+def test_version_2_cuts_of_another_network_count_where_tied(tmp_path: Path):
+    text = TWO + TWO.replace("network f", "network g").replace("X", "Z").replace("Y", "W")
+    text += "(assert (and (<= X[0,0] 0.5) (>= X[0,0] -1) (<= X[0,1] 0.2) (>= X[0,1] 0)))"
+    text += "(assert (<= (+ Z[0,0] Z[0,1]) 0))"
+    assert input_region(write(tmp_path, text), 2)[1] is None
+    rows = input_region(write(tmp_path, text + "(assert (= X[0,0] Z[0,0]))(assert (= X[0,1] Z[0,1]))"), 2)[1]
+    assert rows is not None
+    assert rows[0].tolist() == [[1, 1]]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "bytes").write_bytes(bytes(range(256)))
     for path in (tmp_path / "missing", tmp_path, tmp_path / "bytes"):
@@ -128,12 +199,12 @@ def test_files_that_cannot_be_read(tmp_path: Path):
             input_box(path, 2)
 
 
-@given(st.text(alphabet="()<>= X_01Y[],.;-eadnorssert\n", max_size=200))
+@given(st.text(alphabet="()<>=+*/ X_01Y[],.;-eadnorssert\n", max_size=200))
 def test_noise_is_refused_or_read(tmp_path_factory, text: str):
-    """Any text: a box, or an InputError; nothing else."""
+    """Any text: a box, perhaps cut, or an InputError; nothing else."""
     path = write(tmp_path_factory.getbasetemp(), DECLARED + BOUNDS + text)
     try:
-        lo, hi = input_box(path, 2)
+        (lo, hi), _ = input_region(path, 2)
     except InputError:
         return
     assert np.all(lo <= hi)

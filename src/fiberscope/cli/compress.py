@@ -21,7 +21,8 @@ def compress(
         typer.Option("--box", metavar="LO HI", help="The inputs that matter: two numbers or comma lists, as in -1 1."),
     ] = None,
     vnnlib: Annotated[
-        Path | None, typer.Option("--vnnlib", metavar="F", help="Take the box from a VNN-LIB property's inputs.")
+        Path | None,
+        typer.Option("--vnnlib", metavar="F", help="Take the box or polytope of a VNN-LIB property's inputs."),
     ] = None,
     budget: Annotated[
         float, typer.Option("--budget", metavar="SECONDS", help="Time for proofs; what is open then stays.")
@@ -35,7 +36,7 @@ def compress(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Write a smaller network that computes the same function, on all inputs or on a box.
+    """Write a smaller network that computes the same function, on all inputs, a box or a polytope.
 
     Nothing is approximated: a unit goes only when it is proved to do nothing, to repeat another, or to be linear on the
     box and carried by fewer units. What cannot be decided in time stays. There is no lossy mode and no tolerance to
@@ -52,6 +53,7 @@ def compress(
     if box is not None and vnnlib is not None:
         raise InputError("--box and --vnnlib both state the inputs; give one of them")
     domain: Any = parse_box(box)
+    polytope: Any = None
     writable(out)
     writable(certificate)
     writable(html)
@@ -61,11 +63,11 @@ def compress(
     note(f"reading {model}")
     net = fs.load(model)
     if vnnlib is not None:
-        from fiberscope.equivalence.vnnlib import input_box
+        from fiberscope.equivalence.vnnlib import input_region
 
-        domain = input_box(vnnlib, net.n_in)
+        domain, polytope = input_region(vnnlib, net.n_in)
     result = fs.compress(
-        net, box=domain, budget=budget, seed=seed, out=out, certificate=certificate, say=note
+        net, box=domain, polytope=polytope, budget=budget, seed=seed, out=out, certificate=certificate, say=note
     ).to_json()
     proved = certificate is not None and result.get("no_certificate") is None
     result = {**result, "path": str(out), "certificate": str(certificate) if proved else None}
@@ -83,7 +85,8 @@ def compress(
 
 def show(result: Mapping[str, Any]) -> None:
     """Layer by layer, then what it rests on."""
-    where = "for every input" if result["domain"] == "all" else "on the box asked"
+    box = "polytope" if "G" in result["domain"] else "box"
+    where = "for every input" if result["domain"] == "all" else f"on the {box} asked"
     units = f"{result['units_before']} -> {result['units_after']} hidden units"
     numbers = f"{result['parameters_before']:,} -> {result['parameters_after']:,} parameters"
     say(f"{units}, {numbers}: the same function {where}.")

@@ -1,4 +1,4 @@
-"""The set of inputs a statement is about: all of them, or an axis-aligned box in flat input order."""
+"""The set of inputs a statement is about: all of them, a box in flat input order, or one cut by linear constraints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fiberscope.equivalence.polytope import Polytope
 from fiberscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ class Domain:
     integer: np.ndarray
     floor: np.ndarray
     ceiling: np.ndarray
+    polytope: Polytope | None = None  # the same box and what cuts it
 
-    def to_json(self) -> str | dict[str, list[float]]:
-        """``"all"`` or ``{"lo": [...], "hi": [...]}``."""
+    def to_json(self) -> str | dict[str, Any]:
+        """``"all"``, ``{"lo": [...], "hi": [...]}``, or that with ``G`` and ``h``, meaning G x <= h."""
         if self.box is None:
             return "all"
-        return {"lo": [float(v) for v in self.box[0]], "hi": [float(v) for v in self.box[1]]}
+        box: dict[str, Any] = {"lo": [float(v) for v in self.box[0]], "hi": [float(v) for v in self.box[1]]}
+        return box if self.polytope is None else {**box, "G": self.polytope.G.tolist(), "h": self.polytope.h.tolist()}
 
     def clip(self, x: np.ndarray) -> np.ndarray:
-        """The nearest points of the domain (whole numbers where the input is an integer)."""
+        """The nearest points of the domain (whole numbers where the input is an integer), near ones in a polytope."""
+        if self.polytope is not None:
+            return self.polytope.clip(x)
         if self.integer.any():
             x = np.where(self.integer, np.rint(x), x)
         low, high = self.floor, self.ceiling
@@ -47,6 +52,8 @@ class Domain:
 
     def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Points for a search: uniform with many on faces and corners of a box, else normal at scales 1e-2 to 1e3."""
+        if self.polytope is not None:
+            return self.polytope.sample(rng, count)
         size = len(self.integer)
         if self.box is not None:
             low, high = self.box
@@ -70,8 +77,11 @@ class Domain:
         return self.clip(points)
 
 
-def domain_of(net: Network, box: Any) -> Domain:
-    """Check a box against a network; errors: InputError for a wrong length, LO > HI, or numbers that are not finite."""
+def domain_of(net: Network, box: Any, polytope: Any = None) -> Domain:
+    """Check a box, and a pair ``(G, h)`` meaning G x <= h that cuts it, against a network.
+
+    Errors: InputError for a wrong length, LO > HI, numbers that are not finite, or constraints that no input meets.
+    """
     size = net.n_in
     integer = np.zeros(size, dtype=bool)
     floor, ceiling = np.full(size, -np.inf), np.full(size, np.inf)
@@ -85,6 +95,9 @@ def domain_of(net: Network, box: Any) -> Domain:
             if spec.high is not None:
                 ceiling[part] = spec.high - 1
         start += spec.size
+    if polytope is not None and (box is None or integer.any()):
+        why = "the inputs are whole numbers; only a box can be used" if integer.any() else "give a box around it too"
+        raise InputError(f"polytope: {why}")
     if box is None:
         return Domain(None, integer, floor, ceiling)
     if (not isinstance(box, Sequence) and not isinstance(box, np.ndarray)) or len(box) != 2:
@@ -93,7 +106,8 @@ def domain_of(net: Network, box: Any) -> Domain:
     if (low > high).any():
         i = int(np.flatnonzero(low > high)[0])
         raise InputError(f"box: LO {low[i]:g} is larger than HI {high[i]:g} at input element {i}; swap them")
-    return Domain((low, high), integer, floor, ceiling)
+    cut = None if polytope is None else Polytope.of(polytope, low, high)
+    return Domain((low, high), integer, floor, ceiling, cut)
 
 
 def _edge(value: Any, size: int, name: str) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""The input box that a VNN-LIB property file states (versions 1.0 and 2.0).
+"""The inputs that a VNN-LIB property file is about (versions 1.0 and 2.0): a box, or one cut by linear constraints.
 
-Only what bounds single inputs is read: ``(assert (<= X_0 0.5))``, ``(and ...)`` of such, and in version 2.0
-``(<= X[0,2] 0.5)``. Constraints that mention outputs are left alone. What would make the domain anything but one box
-(a sum of inputs, an ``or`` over inputs) is refused: a proof about a larger set would answer another question.
+What is read: ``(assert (<= X_0 0.5))``, ``(<= (+ X_0 (* 2 X_1)) 1.5)``, ``(and ...)`` of such, and in version 2.0
+``(<= X[0,2] 0.5)``. Constraints that mention outputs only are left alone. What would make the domain anything but one
+polytope (an ``or`` over inputs, a product of them) is refused: a proof about a larger set answers another question.
 Source: VNN-LIB standard, Demarchi, Guidotti, Pulina, Tacchella (2023); https://www.vnnlib.org
 """
 
@@ -16,9 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fiberscope.equivalence.polytope import Polytope
+from fiberscope.equivalence.vnnlib_linear import Form, cut, linear
 from fiberscope.errors import InputError
 
 MOST_BYTES = 64 << 20
+ELSE = "only boxes and polytopes can be used, give a box with --box"
 _TOKEN = re.compile(r"[()]|[^\s()]+")
 _VARIABLE = re.compile(r"([A-Za-z_]\w*?)(?:_(\d+)|\[([\d,\s]+)\])")
 Expression = str | list["Expression"]
@@ -32,6 +35,7 @@ class _Bounds:
     low: dict[tuple[str, int], float] = field(default_factory=dict)
     high: dict[tuple[str, int], float] = field(default_factory=dict)
     tied: set[tuple[str, int]] = field(default_factory=set)  # inputs said to equal those of another network
+    cuts: list[Form] = field(default_factory=list)  # forms of several inputs that are at most 0
     declared: int = 0
 
     def fail(self, text: str) -> InputError:
@@ -44,6 +48,20 @@ def input_box(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:
     `InputError` names the file and what is wrong: not VNN-LIB, a number of inputs that differs, an input without both
     bounds, bounds that leave nothing, or constraints that are no box.
     """
+    box, rows = input_region(path, count)
+    if rows is not None:
+        raise InputError(f"{path}: states linear constraints on several inputs; only a box can be used here")
+    return box
+
+
+def input_region(
+    path: str | Path, count: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+    """The box ``(lo, hi)`` and what cuts it: ``(G, h)``, meaning G x <= h, or None.
+
+    Numbers that float64 does not hold are rounded so that no input that the text allows is lost. Errors as in
+    `input_box`.
+    """
     path = Path(path)
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -52,9 +70,18 @@ def input_box(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a VNN-LIB file ({error})") from error
     found = _Bounds(path)
-    for statement in _parse(path, text):
-        _statement(found, statement)
-    return _box(found, count)
+    try:
+        for statement in _parse(path, text):
+            _statement(found, statement)
+        box = _box(found, count)
+        rows = _rows(found, *box)
+        if rows is not None:
+            Polytope.of(rows, *box)
+    except OverflowError:
+        raise found.fail("a constraint holds numbers that are too large for float64") from None
+    except InputError as error:
+        raise error if str(path) in str(error) else found.fail(str(error)) from None
+    return box, rows
 
 
 def _parse(path: Path, text: str) -> list[Expression]:
@@ -110,15 +137,31 @@ def _constraint(found: _Bounds, expression: Expression) -> None:
         return
     if head in ("<=", ">=", "<", ">", "=", "==") and len(expression) == 3:
         left, right = (_variable(found, e) for e in expression[1:])
-        numbers = [_number(e) for e in expression[1:]]
-        if left is not None and numbers[1] is not None:
-            return _bound(found, left, str(head), numbers[1])
-        if right is not None and numbers[0] is not None:
-            return _bound(found, right, str(head).translate(str.maketrans("<>", "><")), numbers[0])
         if left is not None and right is not None and left[0] != right[0] and left[1] == right[1]:
             found.tied |= {left, right} if head in ("=", "==") else set()
-            return None  # the same input of two networks
-    raise found.fail(f"{_text(expression)[:80]} is no bound of one input; only boxes can be used, give one with --box")
+            return  # the same input of two networks
+        sides = [linear(e, lambda text: _variable(found, text), _number) for e in expression[1:]]
+        if sides[0] is not None and sides[1] is not None:
+            return _half(found, str(head), sides[0].minus(sides[1]))
+    raise found.fail(f"{_text(expression)[:80]} is no linear constraint on the inputs; {ELSE}")
+
+
+def _half(found: _Bounds, relation: str, form: Form) -> None:
+    """``form relation 0``: a bound of one input, or a cut."""
+    if len(form.slopes) == 1:
+        ((variable, slope),) = form.slopes.items()
+        flipped = relation if slope > 0 else relation.translate(str.maketrans("<>", "><"))
+        return _bound(found, variable, flipped, -form.constant / slope)
+    if not form.slopes and not _true(relation, form.constant):
+        raise found.fail("no input fits: a constraint is never true")
+    if form.slopes:
+        found.cuts += [form] if relation[0] in "<=" else []
+        found.cuts += [form.negated()] if relation[0] in ">=" else []
+    return None
+
+
+def _true(relation: str, value: Fraction) -> bool:
+    return {"<": value < 0, "<=": value <= 0, ">": value > 0, ">=": value >= 0}.get(relation, value == 0)
 
 
 def _bound(found: _Bounds, variable: tuple[str, int], relation: str, value: Fraction) -> None:
@@ -192,3 +235,15 @@ def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
         if low[i] > high[i]:
             raise found.fail(f"no input fits: input {i} is at least {low[i]:g} and at most {high[i]:g}")
     return low, high
+
+
+def _rows(found: _Bounds, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    first = found.inputs[0][0] if found.inputs else "X"
+    rows = []
+    for form in found.cuts:
+        for name, i in form.slopes:
+            if i >= len(low):
+                raise found.fail(f"mentions {name}_{i}, which is not declared")
+        if all(name == first or {(name, i), (first, i)} <= found.tied for name, i in form.slopes):
+            rows.append(cut(form, low, high))  # else it is about another network's own inputs
+    return (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])) if rows else None

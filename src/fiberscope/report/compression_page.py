@@ -12,6 +12,8 @@ from fiberscope.scene.compression import compression_drawing, fates
 METHODS: dict[str, str] = {
     "linear bounds": "bounds by linear functions on the whole domain, rounded outward",
     "splitting": "the same bounds on every part of a bisection of the domain",
+    "programs": "a linear program per unit, its multipliers checked with every rounding counted",
+    "branching": "the same on every part of a tree over inputs and signs of the units below",
     "unread": "no later unit reads it",
     "sign rule": "it reads what is never negative, with weights and a bias that are never positive",
     "constant": "its weights are zero, so its value goes into the next biases",
@@ -100,10 +102,39 @@ def _domain_in_words(result: Mapping[str, Any]) -> tuple[str, ...]:
     domain = result["domain"]
     if domain == "all":
         return ("For every input, in real arithmetic.",)
+    cut = constraints(domain)
     if len(domain["lo"]) > LISTED:
         lo, hi = min(domain["lo"]), max(domain["hi"])
-        return (f"For all inputs of a box with {len(domain['lo']):,} sides, within [{lo:.6g}, {hi:.6g}].",)
-    return ("For all inputs of this box, in real arithmetic.",)
+        words = f"For all inputs of a box with {len(domain['lo']):,} sides, within [{lo:.6g}, {hi:.6g}]"
+    else:
+        words = "For all inputs of this box" + ("" if cut else ", in real arithmetic")
+    if not cut:
+        return (f"{words}.",)
+    shown = [*cut[:LISTED], *(["and so on"] if len(cut) > LISTED else [])]
+    return (f"{words} that meet {len(cut):,} linear constraints, in real arithmetic:", *shown)
+
+
+def constraints(domain: Mapping[str, Any]) -> list[str]:
+    """The linear constraints of a polytope as texts; a box has none.
+
+    >>> constraints({"lo": [0, 0], "hi": [1, 1], "G": [[1.0, -2.0]], "h": [0.5]})
+    ['x0 - 2 x1 <= 0.5']
+    """
+    out = []
+    for row, limit in zip(domain.get("G", []), domain.get("h", []), strict=True):
+        terms = [(float(g), i) for i, g in enumerate(row) if g]
+        words = [f"{'-' if g < 0 else '+'} {'' if abs(g) == 1 else f'{short(abs(g))} '}x{i}" for g, i in terms[:LISTED]]
+        out.append(f"{' '.join(words).removeprefix('+ ') or '0'} <= {short(float(limit))}")
+    return out
+
+
+def short(number: float) -> str:
+    """The shortest text that reads back as this number.
+
+    >>> short(2.0), short(0.1)
+    ('2', '0.1')
+    """
+    return repr(number).removesuffix(".0")
 
 
 def _domain(result: Mapping[str, Any]) -> Table | None:

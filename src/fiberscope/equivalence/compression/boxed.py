@@ -1,10 +1,10 @@
-"""The compression of a chain of ReLUs on a box: fold in float64 for memory, in the stored type for the file."""
+"""Compression of a chain of ReLUs on a bounded domain: fold in float64 for memory, in the stored type for a file."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.compression.certificate import stable_certificate
 from fiberscope.equivalence.compression.chain import ChainCompression, rounded
-from fiberscope.equivalence.compression.on_box import ROOT, OnBox, compress_on_box
+from fiberscope.equivalence.compression.dual import ROOT, DualClaim
+from fiberscope.equivalence.compression.on_box import OnBox, compress_on_box
 from fiberscope.equivalence.compression.result import LayerReport
+from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.rigorous import accepts
 from fiberscope.errors import FiberscopeError
 from fiberscope.network.stack import stacked
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 def compress_boxed(
     net: Network,
     chain: Chain,
-    box: Any,
+    domain: Domain,
     dtype: type,
     budget: float,
     seed: int,
@@ -33,16 +35,17 @@ def compress_boxed(
     start: float,
 ) -> ChainCompression:
     """Prove once, fold twice; ``start``: when the work began (perf_counter)."""
-    proved = compress_on_box(net, chain, box, dtype=np.float64, seconds=budget, seed=seed, say=say)
+    proved = compress_on_box(net, chain, domain, dtype=np.float64, seconds=budget, seed=seed, say=say)
     memory = stacked(net, proved.folded.layers, chain.activations)
     if dtype is not np.float64:
-        proved = compress_on_box(net, chain, box, dtype=dtype, seconds=budget, seed=seed, say=say, stable=proved.stable)
+        proved = compress_on_box(net, chain, domain, dtype=dtype, seconds=budget, seed=seed, say=say, before=proved)
 
     def prove(saved: Network) -> Certificate:
-        proof = stable_certificate(net, saved, proved.claims, proved.folded, ROOT, box, proved.error_bound)
+        proof = stable_certificate(
+            net, saved, proved.claims, proved.folded, ROOT, domain.to_json(), proved.region.mu, proved.error_bound
+        )
         return accepted(proof, net, saved)
 
-    lo, hi = box
     layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
     return ChainCompression(
         original=net,
@@ -51,7 +54,7 @@ def compress_boxed(
         methods=methods,
         error_bound=proved.error_bound,
         scale=proved.scale,
-        domain={"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
+        domain=domain.to_json(),
         seconds=time.perf_counter() - start,
         seed=seed,
         stored=rounded(proved.folded.layers, dtype),
@@ -81,8 +84,12 @@ def layer_reports(chain: Chain, proved: OnBox) -> tuple[LayerReport, ...]:
 
 def methods_used(chain: Chain, proved: OnBox) -> dict[str, int]:
     """How many units each method settled."""
-    at_once = sum(len(c.units) for c in proved.stable.claims if c.leaves == 1)
-    split = sum(len(c.units) for c in proved.stable.claims if c.leaves > 1)
+    bounded = [c for c in proved.stable.claims if not isinstance(c, DualClaim)]
+    programs = [c for c in proved.stable.claims if isinstance(c, DualClaim)]
+    at_once = sum(len(c.units) for c in bounded if c.leaves == 1)
+    split = sum(len(c.units) for c in bounded if c.leaves > 1)
+    solved = sum(int((c.ends >= 0).sum()) for c in programs if c.leaves == 1)
+    branched = sum(len(c.units) for c in programs if c.leaves > 1)
     unread = duplicates = opposite = cancelled = 0
     for l, relation in enumerate(proved.folded.relations):
         stands = relation.unit >= 0
@@ -92,7 +99,7 @@ def methods_used(chain: Chain, proved: OnBox) -> dict[str, int]:
         cancelled += int((relation.unit < -1).sum())
         gone = np.setdiff1d(np.arange(chain.widths[l + 1]), relation.alive)
         unread += int((proved.stable.status[l][gone] == 0).sum())
-    counts = {"linear bounds": at_once, "splitting": split, "unread": unread}
+    counts = {"linear bounds": at_once, "splitting": split, "programs": solved, "branching": branched, "unread": unread}
     counts |= {"duplicate": duplicates, "opposite": opposite, "cancelled": cancelled}
     return {name: count for name, count in counts.items() if count}
 

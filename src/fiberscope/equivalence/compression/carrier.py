@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fiberscope.equivalence.compression.bisection import Claim, prove
 from fiberscope.equivalence.compression.fold import Layers
-from fiberscope.equivalence.compression.stable import ACTIVE, FEW_INPUTS, Claim, prove
+from fiberscope.equivalence.compression.known import ACTIVE
+from fiberscope.equivalence.compression.stable import FEW_INPUTS
 
 RAISE = (0.0, 2.0**-8, 2.0**-5, 2.0**-2, 1.0, 4.0, 64.0)
 """A carrier that is not shown to be active is raised by this part of the range of its bounds, then by more."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.compression.bisection import Claim
+from fiberscope.equivalence.compression.dual import DualClaim
 from fiberscope.equivalence.compression.fold import Folded
-from fiberscope.equivalence.compression.stable import Claim
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 def stable_certificate(
     a: Network,
     b: Network,
-    claims: dict[str, list[Claim]],
+    claims: dict[str, list[Claim | DualClaim]],
     folded: Folded,
     cover: dict[str, np.ndarray],
-    box: tuple[np.ndarray, np.ndarray],
+    domain: Any,
+    mu: np.ndarray | None,
     error_bound: float,
 ) -> Certificate:
-    """Claims per side ("a", "b"), the relations of the layers, and the tree on whose leaves the error is bounded."""
+    """Claims per side ("a", "b"), the relations of the layers, and the tree on whose leaves the error is bounded.
+
+    ``domain`` as it is written in the certificate; ``mu``: multipliers of its rows that give the box of the claims.
+    """
     arrays: dict[str, np.ndarray] = {}
     steps: list[dict[str, Any]] = []
 
@@ -37,18 +42,15 @@ def stable_certificate(
     def tree(parts: dict[str, np.ndarray]) -> dict[str, str]:
         return {key: store(parts[key]) for key in ("axis", "at", "left", "right")}
 
+    if mu is not None:
+        steps.append({"step": "box", "mu": store(mu)})
     for side in ("a", "b"):
         for claim in sorted(claims[side], key=lambda c: c.layer):
-            steps.append(
-                {
-                    "step": "stable",
-                    "side": side,
-                    "layer": claim.layer + 1,
-                    "units": store(claim.units),
-                    "signs": store(claim.signs),
-                    **tree(claim.tree),
-                }
-            )
+            step: dict[str, Any] = {"step": "stable", "side": side, "layer": claim.layer + 1}
+            step |= {"units": store(claim.units), "signs": store(claim.signs), **tree(claim.tree)}
+            if isinstance(claim, DualClaim):
+                step |= {key: store(getattr(claim, key)) for key in ("ends", "multipliers", "mu")} | {"step": "dual"}
+            steps.append(step)
     for relation in folded.relations:
         steps.append(
             {
@@ -61,7 +63,6 @@ def stable_certificate(
             }
         )
     steps.append({"step": "cover", **tree(cover)})
-    lo, hi = box
     return certificate(
         a,
         b,
@@ -70,7 +71,7 @@ def stable_certificate(
         method="stable",
         steps=steps,
         arrays=arrays,
-        domain={"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
+        domain=domain,
         error_bound=error_bound,
     )
 

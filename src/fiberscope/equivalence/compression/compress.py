@@ -26,25 +26,27 @@ def compress(
     net: Network,
     *,
     box: Any = None,
+    polytope: Any = None,
     budget: float = 120.0,
     seed: int = 0,
     certificate: str | Path | None = None,
     out: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Compression:
-    """A network with fewer hidden units that computes the same function, on all inputs or on a box.
+    """A network with fewer hidden units that computes the same function, on all inputs or on a bounded part of them.
 
     Without a box only what holds for every input is removed: units that nobody reads, that no input reaches, that read
     what is never negative with weights and a bias that are never positive, or that are multiples of others; exactly.
     With ``box=(lo, hi)`` a ReLU unit that is nowhere positive on the box goes, and those that are nowhere negative
     there, being linear, are carried by as few units as their rank in the reduced inputs (at most ``budget`` seconds
-    are spent on proofs; what stays open stays). Nothing is ever approximated: the only error is the rounding of stored
+    are spent on proofs; what stays open stays). ``polytope=(G, h)`` cuts the box by G x <= h.
+    Nothing is ever approximated: the only error is the rounding of stored
     numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
     Networks that are no chain of fully connected layers (convolutions, residual sums) lose only what is redundant for
     every input, whatever the box; batch norms right after a convolution are folded into it first.
 
-    Errors: InputError for a wrong box or budget, or a path that cannot be written.
+    Errors: InputError for a wrong box or budget, constraints that no input meets, or a path that cannot be written.
 
     >>> import numpy as np, torch, fiberscope as fs
     >>> layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
@@ -63,14 +65,14 @@ def compress(
     if certificate is not None and out is None:
         raise InputError("certificate: it is about a file; say where the smaller model goes with out=")
     chain = chain_of(net)
-    domain = domain_of(net, box)  # refuses a wrong one
+    domain = domain_of(net, box, polytope)  # refuses a wrong one
     if chain is None or not chain.activations:
         if box is not None:
             say("no bounds are known for this graph: only what is redundant for every input is removed")
         result: Compression = compress_graph(net, seed=seed, say=say, start=start)
     elif domain.box is not None and can_bound(chain):
         try:
-            result = compress_boxed(net, chain, domain.box, stored_dtype(net), budget, seed, say, start)
+            result = compress_boxed(net, chain, domain, stored_dtype(net), budget, seed, say, start)
         except Reject as reason:
             raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
     else:

@@ -1,4 +1,4 @@
-"""Compress a chain of ReLUs on a box: prove units linear, fold them, bound the error of what is stored."""
+"""Compress a chain of ReLUs on a box or a polytope: prove units linear, fold them, bound what is lost by rounding."""
 
 from __future__ import annotations
 
@@ -10,53 +10,55 @@ import numpy as np
 
 from fiberscope.equivalence.bounds import slope
 from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.compression.bisection import Claim
 from fiberscope.equivalence.compression.carrier import Carriers, checker_chain
+from fiberscope.equivalence.compression.dual import DualClaim
 from fiberscope.equivalence.compression.fold import Folded, fold
-from fiberscope.equivalence.compression.stable import Claim, Stable, stable_units
+from fiberscope.equivalence.compression.known import Region, Stable, region_of
+from fiberscope.equivalence.compression.stable import stable_units
 from fiberscope.equivalence.compression.witness import Sides
-from fiberscope.equivalence.domain import domain_of
+from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.rigorous import checker_source
 from fiberscope.numerics.tolerance import COMPRESSION_ERROR
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
-ROOT = {name: np.zeros(0, dtype=np.float64 if name == "at" else np.int64) for name in ("axis", "at", "left", "right")}
-"""The tree of one leaf."""
-
 
 @dataclass(frozen=True, eq=False)
 class OnBox:
-    """What was proved, the smaller chain as it will be stored, and a rigorous bound of |a - b| on the box."""
+    """What was proved, the smaller chain as it will be stored, and a rigorous bound of |a - b| on the domain."""
 
+    region: Region
     stable: Stable
     folded: Folded
-    claims: dict[str, list[Claim]]
+    claims: dict[str, list[Claim | DualClaim]]
     error_bound: float
-    scale: float  # largest output of a seen on the box
+    scale: float  # largest output of a seen on the domain
 
 
 def compress_on_box(
     net: Network,
     chain: Chain,
-    box: tuple[np.ndarray, np.ndarray],
+    domain: Domain,
     *,
     dtype: type,
     seconds: float,
     seed: int,
     say: Callable[[str], None],
-    stable: Stable | None = None,
+    before: OnBox | None = None,
 ) -> OnBox:
-    """Prove, fold and bound. ``stable`` from an earlier call on the same box saves the proofs (another dtype)."""
+    """Prove, fold and bound. The answer ``before`` on the same domain saves the proofs (another dtype)."""
     import fiberscope_verify
     from fiberscope_verify.compressed import Comparison
     from fiberscope_verify.compressed import Relation as Checked
 
-    lo, hi = box
+    assert domain.box is not None
+    region = region_of(domain.box, domain.polytope) if before is None else before.region
+    lo, hi = box = region.lo, region.hi
     original = fiberscope_verify.read_chain(checker_source(net))
-    sides = Sides(chain, domain_of(net, box), seed=seed)
-    if stable is None:
-        stable = stable_units(original, lo, hi, sides, seconds=seconds, say=say)
+    sides = Sides(chain, domain, seed=seed)
+    stable = stable_units(original, region, sides, seconds=seconds, say=say) if before is None else before.stable
     slopes = [float(slope(name) or 0.0) for name in chain.activations]
     activations = [layer.activation for layer in original.layers]
     largest = np.abs(chain.run(sides.points)).max(initial=0.0)
@@ -77,6 +79,7 @@ def compress_on_box(
         if finer[2] < 0.5 * bound:
             folded, carriers, bound = finer
     return OnBox(
+        region,
         stable,
         folded,
         {"a": stable.claims, "b": [claim for layer in carriers.claims for claim in layer]},

@@ -88,7 +88,7 @@ class Compression:
         return f"|error| <= {self.error_bound:.3g}" if self.error_bound is not None else "no error bound"
 
     def __repr__(self) -> str:
-        where = "all inputs" if self.domain == "all" else "a box"
+        where = "all inputs" if self.domain == "all" else "a polytope" if "G" in self.domain else "a box"
         parameters = f"{self.original.parameters:,} -> {self.parameters_after:,} parameters"
         return (
             f"Compression: {self.units_before} -> {self.units_after} hidden units on {where}\n"

@@ -1,185 +1,115 @@
-"""Which hidden units of a ReLU chain are linear on a box: nowhere negative (active) or nowhere positive (inactive).
+"""Which hidden units of a ReLU chain are linear on a domain: nowhere negative (active) or nowhere positive (inactive).
 
 Layer by layer. A sample of inputs refutes most candidates (a unit seen on both sides is free for good). What is left
-is bounded on the whole box, then on the parts of a bisection of it, with all units of a layer sharing one tree. The
-bounds are the checker's own, rounded outward: what is claimed here is what ``fiberscope_verify`` will find again.
+is bounded on the whole box, then on the parts of a bisection of it, with all units of a layer sharing one tree; then
+by a linear program each, which knows the rows of a polytope too; then by branch and bound over the phases of earlier
+units. The bounds are the checker's own, rounded outward: a claim here is one that ``fiberscope_verify`` finds again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from fiberscope.equivalence.compression.tree import BisectionTree
+from fiberscope.equivalence.compression.bisection import prove
+from fiberscope.equivalence.compression.dual import Duals
+from fiberscope.equivalence.compression.known import FREE, Region, Stable
 from fiberscope.equivalence.compression.witness import Sides
 
-FREE, ACTIVE, INACTIVE = 0, 1, -1
 ROUNDS = (1, 24, 160, 1_000, 6_000, 36_000, 200_000)
 """Largest number of leaves of the trees of each round: easy units get small trees, hard ones another chance."""
-
 
 FEW_INPUTS = 10
 """With more inputs than this, halving a box hardly tightens anything: only the small trees are tried."""
 
-
-@dataclass(frozen=True, eq=False)
-class Claim:
-    """Units of one hidden layer (0-based), their signs (1 active, -1 inactive), and the tree whose leaves show it."""
-
-    layer: int
-    units: np.ndarray
-    signs: np.ndarray
-    tree: dict[str, np.ndarray]
-
-    @property
-    def leaves(self) -> int:
-        return len(self.tree["axis"]) + 1
-
-
-@dataclass(eq=False)
-class Stable:
-    """``status[l]``: FREE, ACTIVE or INACTIVE per unit; ``open[l]``: units neither refuted by a sample nor proved."""
-
-    status: list[np.ndarray]
-    claims: list[Claim] = field(default_factory=list)
-    open: list[np.ndarray] = field(default_factory=list)
-
+BRANCHES = (30, 1_000)
+"""Most programs of a branch and bound for one unit, in two rounds."""
 
 Report = Callable[[str], None]
 
 
-def stable_units(chain: Any, lo: np.ndarray, hi: np.ndarray, sides: Sides, *, seconds: float, say: Report) -> Stable:
+def stable_units(chain: Any, region: Region, sides: Sides, *, seconds: float, say: Report) -> Stable:
     """Prove what can be proved within ``seconds``. ``chain`` is the checker's; ``sides`` refutes by samples."""
     depth = len(chain.layers) - 1
-    found = Stable([])
+    found = Stable()
     deadline = time.perf_counter() + seconds
     for l in range(depth):
-        sign = sides.candidates(l)
-        status = np.zeros(len(sign), dtype=np.int64)
-        open_units = np.flatnonzero(sign != FREE)
+        work = Layer(chain, l, region, sides, found, say)
         share = (deadline - time.perf_counter()) / (depth - l)
-        stop = time.perf_counter() + max(share, 0.0)
-        for most in ROUNDS if len(lo) <= FEW_INPUTS else ROUNDS[:2]:
-            if not len(open_units):
-                break
-            claims = prove(chain, l, open_units, sign[open_units], found.status, lo, hi, most, stop, sides)
-            for claim in claims:
-                found.claims.append(claim)
-                status[claim.units] = claim.signs
-            still = (status[open_units] == FREE) & (sides.candidates(l)[open_units] != FREE)
-            open_units = open_units[still]
-            say(f"layer {l + 1}: {int((status != FREE).sum())} of {len(sign)} units proved, {len(open_units)} open")
-            if time.perf_counter() > stop:
-                break
-        found.status.append(status)
-        found.open.append(open_units)
+        work.run(time.perf_counter() + max(share, 0.0), last=l + 1 == depth)
     return found
 
 
-def prove(
-    chain: Any,
-    layer: int,
-    units: np.ndarray,
-    signs: np.ndarray,
-    status: list[np.ndarray],
-    lo: np.ndarray,
-    hi: np.ndarray,
-    most: int,
-    stop: float,
-    sides: Sides | None = None,
-) -> list[Claim]:
-    """Claims that units of a layer have their signs on the box, as far as one tree of ``most`` leaves shows it.
+class Layer:
+    """The proofs of one hidden layer."""
 
-    ``stop``: the time to give up (perf_counter). ``sides`` refutes units by the centres of the parts.
-    """
-    from fiberscope_verify.stable import ends_of_units
+    def __init__(self, chain: Any, layer: int, region: Region, sides: Sides, found: Stable, say: Report) -> None:
+        self.chain, self.layer, self.region, self.sides, self.found, self.say = chain, layer, region, sides, found, say
+        self.earlier = found.status[:], found.ends[:]
+        self.sign = sides.candidates(layer)
+        found.begin(len(self.sign))
 
-    tree = BisectionTree.root(lo, hi)
-    proved = [np.zeros(len(units), dtype=bool)]  # per node
-    needed = [np.ones(len(units), dtype=bool)]
-    in_play = np.ones(len(units), dtype=bool)
-    frontier, leaves = [0], 1
-    while frontier and in_play.any():
-        batch, frontier = frontier[:512], frontier[512:]
-        asked = np.flatnonzero(in_play)
-        low, high, spread = ends_of_units(
-            chain,
-            layer,
-            units[asked],
-            status,
-            np.array([tree.lo[i] for i in batch]),
-            np.array([tree.hi[i] for i in batch]),
-        )
-        right_side = np.where(signs[asked] > 0, low >= 0, high <= 0)
-        if sides is not None:
-            refuted = sides.look(layer, np.array([0.5 * tree.lo[i] + 0.5 * tree.hi[i] for i in batch]))
-            in_play &= ~refuted[units]
-        for row, node in enumerate(batch):
-            proved[node][asked] = right_side[row]
-            missing = needed[node] & ~proved[node] & in_play
-            if not missing.any():
-                continue
-            weight = (spread[row] * missing[asked][:, None]).sum(axis=0)
-            if weight.max() <= 0:
-                weight = tree.hi[node] - tree.lo[node]
-            children = tree.halve(node, int(weight.argmax()))
-            if children is None:
-                in_play &= ~missing
-                continue
-            leaves += 1
-            for child in children:
-                proved.append(np.zeros(len(units), dtype=bool))
-                needed.append(missing.copy())
-                frontier.append(child)
-        late = time.perf_counter() > stop
-        while frontier and (late or leaves > most) and in_play.any():
-            waiting = np.sum([needed[i] for i in frontier], axis=0) * in_play
-            if waiting.max() == 0:
+    def open(self) -> np.ndarray:
+        """Units that are neither proved nor refuted."""
+        return np.flatnonzero((self.found.status[-1] == FREE) & (self.sides.candidates(self.layer) != FREE))
+
+    def run(self, stop: float, *, last: bool) -> None:
+        """Every way in its turn until nothing is open or time is up."""
+        few = len(self.region.lo) <= FEW_INPUTS
+        cut = len(self.region.h) > 0
+        for most in ROUNDS if few and not cut else ROUNDS[:2]:
+            self.split(most, stop)
+            if not len(self.open()) or time.perf_counter() > stop:
                 break
-            in_play &= waiting < (waiting.max() if not late else 1)
-            frontier = [i for i in frontier if (needed[i] & in_play).any()]
-            leaves = most // 2 if frontier else leaves
-        frontier = [i for i in frontier if (needed[i] & in_play).any()]
-    return _confirmed(chain, layer, units, signs, status, lo, hi, tree, proved, in_play)
+        if time.perf_counter() < stop and (len(self.open()) or (cut and not last)):
+            duals = Duals(self.chain, self.layer, *self.earlier, self.region, few=few)
+            self.programs(duals, stop, every=cut and not last)
+            self.branches(duals, stop)
+        self.found.open.append(self.open())
 
+    def programs(self, duals: Duals, stop: float, *, every: bool) -> None:
+        """One program per open unit; with ``every``, both ends of all units that bend, for the sake of later layers."""
+        units = self.open()
+        claim = duals.at_once(units, self.sign[units], stop, self.sides) if len(units) else None
+        if claim is not None:
+            self.found.learn(claim)
+        free = np.flatnonzero(self.found.status[-1] == FREE)
+        for sign in (1, -1) if every and len(free) else ():
+            known = self.found.ends[-1][0 if sign > 0 else 1][0, free]
+            asked = free[~np.isfinite(known)]
+            claim = duals.at_once(asked, np.full(len(asked), sign), stop, self.sides) if len(asked) else None
+            if claim is not None:
+                self.found.learn(claim)
+        self.tell()
 
-def _confirmed(
-    chain: Any,
-    layer: int,
-    units: np.ndarray,
-    signs: np.ndarray,
-    status: list[np.ndarray],
-    lo: np.ndarray,
-    hi: np.ndarray,
-    tree: BisectionTree,
-    proved: list[np.ndarray],
-    in_play: np.ndarray,
-) -> list[Claim]:
-    """Claims with small trees, checked as the checker will: leaf by leaf.
+    def branches(self, duals: Duals, stop: float) -> None:
+        """Branch and bound over phases for one open unit after the other, the easier ones first."""
+        for most in BRANCHES:
+            for unit in self.open().tolist():
+                share = (stop - time.perf_counter()) / max(len(self.open()), 1)
+                if share <= 0:
+                    return
+                end = time.perf_counter() + share
+                claim = duals.branch(unit, int(self.sign[unit]), end, most, self.sides)
+                if claim is not None:
+                    self.found.learn(claim)
+            self.tell()
 
-    A bound at a leaf need not be better than the one above it (the relaxation changes), so units that were proved
-    higher up may fail at the leaves of a common tree; those get a tree of their own.
-    """
-    from fiberscope_verify.bound import leaves
-    from fiberscope_verify.stable import ends_of_units
+    def tell(self) -> None:
+        done, width = int((self.found.status[-1] != FREE).sum()), len(self.sign)
+        self.say(f"layer {self.layer + 1}: {done} of {width} units proved, {len(self.open())} open")
 
-    claims = []
-    groups = [np.flatnonzero(in_play)]
-    while groups:
-        chosen = groups.pop()
-        if not len(chosen):
-            continue
-        cut = tree.pruned([p[chosen] for p in proved])
-        low, high, _ = ends_of_units(chain, layer, units[chosen], status, *leaves(lo, hi, **cut))
-        holds = np.where(signs[chosen] > 0, low >= 0, high <= 0).all(axis=0)
-        if holds.any():
-            good = chosen[holds]
-            claims.append(Claim(layer, units[good].astype(np.int64), signs[good].astype(np.int64), cut))
-            groups.append(chosen[~holds])
-        elif len(chosen) > 1:
-            groups += [chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]]
-    return claims
+    def split(self, most: int, stop: float) -> None:
+        """One tree of at most ``most`` boxes for all open units."""
+        units = self.open()
+        if len(units):
+            lo, hi = self.region.lo, self.region.hi
+            status, ends = self.earlier
+            for claim in prove(
+                self.chain, self.layer, units, self.sign[units], status, lo, hi, most, stop, self.sides, ends
+            ):
+                self.found.learn(claim)
+            self.tell()

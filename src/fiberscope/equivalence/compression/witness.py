@@ -30,8 +30,8 @@ class Sides:
         return pre
 
     def look(self, layer: int, points: np.ndarray) -> np.ndarray:
-        """The same at more points; which units of a layer are now known to be on both sides."""
-        self.see(points)
+        """The same at more points of the box, or near ones of the domain; units of a layer now seen on both sides."""
+        self.see(points if self.domain.polytope is None else self.domain.clip(points))
         return self.positive[layer] & self.negative[layer]
 
     def candidates(self, layer: int) -> np.ndarray:
