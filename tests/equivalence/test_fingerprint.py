@@ -180,5 +180,5 @@ def test_forms():
     made = fingerprint(mlp(0))
     assert str(made) == made.text and len(repr(made).splitlines()) == 3
     data = made.to_json()
-    assert list(data) == ["fingerprint", "sketch"] and json.loads(json.dumps(data)) == data
+    assert list(data) == ["fingerprint", "sketch", "sketch_of"] and json.loads(json.dumps(data)) == data
     assert made.distance(made) == 0
