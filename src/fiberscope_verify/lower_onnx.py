@@ -299,6 +299,7 @@ SIMPLE: dict[str, Callable] = {
     "ReduceMin": reduce("min"),
     "Gemm": gemm,
     "MatMul": lambda g, x, a: g.matmul(*x),
+    "Einsum": lambda g, x, a: einsum(g, a["equation"], x),
     "Reshape": reshape,
     "Flatten": flatten,
     "Squeeze": squeeze,

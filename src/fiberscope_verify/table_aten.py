@@ -68,6 +68,7 @@ from .lower_layers import (
     sdpa,
 )
 from .lower_lookup import arg_extreme, index, topk
+from .lower_einsum import einsum
 from .lower_sums import batch_statistics, trilinear, upsample_nearest, vector_norm
 
 SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
@@ -112,6 +113,7 @@ OPS: dict[str, Callable] = {
     "topk": topk,
     "linalg_vector_norm": vector_norm,
     "_trilinear": trilinear,
+    "einsum": einsum,
     "upsample_nearest2d": upsample_nearest,
     "_native_batch_norm_legit": batch_statistics,
     "amax": reduce("max"),

@@ -74,6 +74,23 @@ def test_sums_and_norms():
         check("var.correction", a, "a", (1,), correction=correction)
 
 
+EQUATIONS = ["bn,dn->bd", "nb,nd->db", "abc,cd->dab", "abc,abd->bcd", "abc,cba", "ab,c->cab", "ab,b", "abc,dcb->da"]
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_einsum(equation):
+    rng, size = np.random.default_rng(4), dict(zip("abcdn", (2, 3, 4, 5, 6), strict=True))
+    first, second = equation.split("->")[0].split(",")
+    arrays = {"p": rng.normal(size=[size[c] for c in first]), "q": rng.normal(size=[size[c] for c in second])}
+    check("einsum.default", arrays, equation, ("p", "q"))
+
+
+def test_einsum_of_one_tensor():
+    for equation in ("abc->ca", "abc->b", "ba", "abc->"):
+        array = np.random.default_rng(5).normal(size=(2, 3, 4)[: len(equation.split("->")[0])])
+        check("einsum.default", {"p": array}, equation, ("p",))
+
+
 @pytest.mark.parametrize("size", [((6, 8), None), ((3, 4), None), (None, (3.0, 2.0)), (None, (1.0, 5.0))])
 def test_upsampling(size):
     a = {"a": np.random.default_rng(3).normal(size=(1, 2, 3, 4))}
