@@ -16,7 +16,7 @@ def einsum(g: Graph, equation: str, operands: Sequence[int], path: object = None
     """
     left, arrow, out = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    need(all(c.isascii() and c.isalpha() or c == "," for c in left + out), f"the equation {equation[:40]}")
+    need(all((c.isascii() and c.isalpha()) or c == "," for c in left + out), f"the equation {equation[:40]}")
     need(len(terms) == len(operands) and len(terms) in (1, 2), "einsum of more than two tensors")
     for term in (*terms, out):
         need(len(set(term)) == len(term), "einsum with an index twice in one tensor")

@@ -15,6 +15,7 @@ from . import lower_layers as layers
 from . import table_aten
 from .core import Graph, broadcast
 from .lower_aten import Tensor
+from .lower_einsum import einsum
 from .report import need
 
 

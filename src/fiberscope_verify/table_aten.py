@@ -50,6 +50,7 @@ from .lower_aten import (
     view,
     where,
 )
+from .lower_einsum import einsum
 from .lower_layers import (
     adaptive,
     addmm,
@@ -68,7 +69,6 @@ from .lower_layers import (
     sdpa,
 )
 from .lower_lookup import arg_extreme, index, topk
-from .lower_einsum import einsum
 from .lower_sums import batch_statistics, trilinear, upsample_nearest, vector_norm
 
 SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
