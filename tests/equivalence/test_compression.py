@@ -201,6 +201,12 @@ def test_wrong_arguments_are_refused(tmp_path: Path):
         compress(fs.load(path), box=(1, -1))
 
 
+def test_a_result_is_shown_in_three_lines(tmp_path: Path):
+    result = compress(fs.load(saved(tmp_path / "a.npz", random_layers(RNG(2), [3, 6, 2]))), box=(-1, 1))
+    assert repr(result).startswith("Compression: 6 -> ")
+    assert repr(result).count("\n") == 2
+
+
 def test_same_seed_same_bytes(tmp_path: Path):
     path = saved(tmp_path / "a.npz", random_layers(RNG(4), [3, 12, 8, 2], spread=1.5))
     for name in ("x", "y"):

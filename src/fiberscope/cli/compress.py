@@ -11,6 +11,7 @@ import typer
 from fiberscope.cli.box import box as parse_box
 from fiberscope.cli.options import Json, Model, Out, Seed
 from fiberscope.cli.output import emit_json, note, say, writable
+from fiberscope.cli.progress import progress
 
 
 def compress(
@@ -66,9 +67,9 @@ def compress(
         from fiberscope.equivalence.vnnlib import input_region
 
         domain, polytope = input_region(vnnlib, net.n_in)
-    result = fs.compress(
-        net, box=domain, polytope=polytope, budget=budget, seed=seed, out=out, certificate=certificate, say=note
-    ).to_json()
+    options: dict[str, Any] = {"budget": budget, "seed": seed, "out": out, "certificate": certificate}
+    with progress(budget) as tell:
+        result = fs.compress(net, box=domain, polytope=polytope, say=tell, **options).to_json()
     proved = certificate is not None and result.get("no_certificate") is None
     result = {**result, "path": str(out), "certificate": str(certificate) if proved else None}
     result["html"] = None if html is None else str(html)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Arrays = tuple[tuple[np.ndarray, np.ndarray], ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ChainCompression(Compression):
     """``stored``: the affine maps as they are written; ``prove(saved)``: the certificate about the file, loaded."""
 

@@ -28,6 +28,9 @@ FEW_INPUTS = 10
 BRANCHES = (30, 1_000)
 """Most programs of a branch and bound for one unit, in two rounds."""
 
+UNIT_SHARE = 0.25
+"""At least this part of the time that is left goes to the next unit: better some decided than none."""
+
 Report = Callable[[str], None]
 
 
@@ -89,10 +92,10 @@ class Layer:
         """Branch and bound over phases for one open unit after the other, the easier ones first."""
         for most in BRANCHES:
             for unit in self.open().tolist():
-                share = (stop - time.perf_counter()) / max(len(self.open()), 1)
-                if share <= 0:
+                left = stop - time.perf_counter()
+                if left <= 0:
                     return
-                end = time.perf_counter() + share
+                end = time.perf_counter() + max(left / max(len(self.open()), 1), UNIT_SHARE * left)
                 claim = duals.branch(unit, int(self.sign[unit]), end, most, self.sides)
                 if claim is not None:
                     self.found.learn(claim)
