@@ -14,8 +14,9 @@ from .certificate import Certificate, fields, whole
 from .exact import parse_rational, rational
 from .fine import MAX_BITS, Values, precision
 from .form import Form, scaled, total
+from .identities import Related, read_identity
 from .model import Model
-from .names import LIMIT, Table
+from .names import LIMIT
 from .names_steps import common_size, written
 from .report import Reject, need
 from .scalar import number
@@ -42,10 +43,14 @@ def check_fine_witness(certificate: Certificate, a: Model, b: Model, checked: li
 
 
 class Differences:
-    """The differences of all outputs of two networks, as forms in one table; made once for many inputs."""
+    """The differences of all outputs of two networks, as forms in one table; made once for many inputs.
 
-    def __init__(self, a: Model, b: Model, limit: int = LIMIT) -> None:
-        self.table, first, second = written(a, b, Table(common_size(a, b), limit))
+    ``identities``: steps of method "names" that may be used.
+    """
+
+    def __init__(self, a: Model, b: Model, limit: int = LIMIT, identities: Sequence[dict] = ()) -> None:
+        known = [read_identity(step) for step in identities]
+        self.table, first, second = written(a, b, Related(common_size(a, b), limit, known))
         differences = [total([p, scaled(q, -1.0)]) for p, q in zip(first, second, strict=True)]
         self.forms: list[Form] = [d for d in differences if d.key != (0.0,)]
 

@@ -1,16 +1,19 @@
 """Method "names": both networks written in one table of names; equal if every output is the same form.
 
-Step {"step": "names"}: nothing else is needed, the checker names everything by itself. Strength "exact": equal names
-are equal functions on all inputs (names.py). Strength "rounding": near_names.py says what is shown.
+Step {"step": "names"}: the checker names everything by itself; identities of activations may stand before it
+(identities.py). Strength "exact": equal names are equal functions on all inputs (names.py). Strength "rounding":
+near_names.py says what is shown.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from .certificate import Certificate, fields
 from .core import Graph
 from .form import Form
+from .identities import MAX_IDENTITIES, Identity, Related, read_identity
 from .lower import lower
 from .model import Model
 from .names import LIMIT, Table
@@ -21,21 +24,23 @@ from .scalars import Walk, boxed, live
 
 def check_names(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> None:
     """All steps of the method; raises Reject where one fails."""
-    need(len(certificate.steps) == 1, "a names certificate has one step")
-    fields(certificate.steps[0], "names")
-    n = common_size(a, b)
-    certificate.box(n)
+    need(1 <= len(certificate.steps) <= MAX_IDENTITIES + 1, "a names certificate has identities and one step, names")
+    fields(certificate.steps[-1], "names")
+    identities = [read_identity(step) for step in certificate.steps[:-1]]
+    checked += [f"an identity of {identity.function} with {len(identity.terms)} terms" for identity in identities]
+    certificate.box(common_size(a, b))
     if certificate.max_ulp is None:
-        table = same_names(a, b)
+        table = same_names(a, b, identities)
         checked.append(f"every output has the same name in both networks ({len(table.entries)} names)")
     else:
+        need(not identities, "identities go with strength exact")
         worst = nearly_same_names(a, b, certificate.max_ulp)
         checked.append(f"the same names after changes of at most {worst:.3g} units in the last place")
 
 
-def same_names(a: Model, b: Model, limit: int = LIMIT) -> Table:
+def same_names(a: Model, b: Model, identities: Sequence[Identity] = (), limit: int = LIMIT) -> Table:
     """The table in which all outputs of both networks have the same names; Reject if they have not."""
-    table, first, second = written(a, b, Table(common_size(a, b), limit))
+    table, first, second = written(a, b, Related(common_size(a, b), limit, list(identities)))
     for k, (p, q) in enumerate(zip(first, second, strict=True)):
         need(p.key == q.key, f"output {k} has another name")
     return table

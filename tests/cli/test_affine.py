@@ -77,8 +77,8 @@ def test_reduce_writes_a_certificate_that_verifies(tmp_path: Path, run: Run):
     assert "9 hidden units became 7" in words.out and "equal to another one up to sign" in words.out
 
 
-def test_reduce_says_when_no_certificate_can_express_it(tmp_path: Path, run: Run):
-    """A constant tanh(1/2) folded into biases is rounded: the network is written, the proof is not."""
+def test_reduce_proves_folded_constants_too(tmp_path: Path, run: Run):
+    """A constant tanh(1/2) folded into biases is rounded: the certificate states by how much weights must move."""
     rows = np.random.default_rng(0).normal(size=(4, 3))
     rows[1] = 0
     arrays = {"W1": rows, "b1": np.full(4, 0.5), "W2": np.random.default_rng(1).normal(size=(2, 4)), "b2": np.zeros(2)}
@@ -86,10 +86,12 @@ def test_reduce_says_when_no_certificate_can_express_it(tmp_path: Path, run: Run
     np.savez(model, activation=np.array("tanh"), **arrays)
     out, proof = tmp_path / "small.npz", tmp_path / "proof.fsc"
     done = run("reduce", model, "-o", out, "--certificate", proof, "--json")
-    assert done.status == 3
-    assert done.json["certificate"] is None and "rounded" in done.json["certificate_reason"]
+    assert done.status == 0 and done.json["certificate_reason"] is None
     assert done.json["strength"] == "rounding" and done.json["units_after"] == 3
-    assert out.exists() and not proof.exists()
+    assert run("verify", proof, model, out).status == 0
+    arrays["b2"] = np.full(2, 1e-9)
+    np.savez(model, activation=np.array("tanh"), **arrays)
+    assert run("verify", proof, model, out).status == 1
 
 
 def test_distance(tmp_path: Path, run: Run):

@@ -360,6 +360,74 @@ def test_a_weight_that_enters_twice_in_one_way_only_once_in_another_does_not_mov
         nearly_same_names(net(0.3, 0.3, True), net(near, near, True), 8)
 
 
+@pytest.mark.parametrize("constant", ["tanh", "relu"])
+def test_a_weight_that_another_number_depends_on_does_not_move(constant: str):
+    """tanh(x + b) + tanh(b) + c: b cannot move, since tanh(b) would; c has room for the other constant."""
+
+    def net(b: float):
+        rows = [
+            op("z", "add.Tensor", r("x"), r("b")),
+            op("h", "tanh.default", r("z")),
+            op("k", f"{constant}.default", r("b")),
+            op("s", "add.Tensor", r("h"), r("k")),
+            op("o", "add.Tensor", r("s"), r("c")),
+        ]
+        return program(rows, {"x": (1, 1)}, {"b": np.array([[b]]), "c": np.array([[100.0]])})
+
+    with pytest.raises(Reject):
+        nearly_same_names(net(0.3), net(float(np.nextafter(0.3, 1.0))), 8)
+
+
+def test_a_weight_on_a_sum_of_units_does_not_move():
+    """w reads x in one unit and x + tanh(w x) in another: it moves in neither."""
+    up = float(np.nextafter(0.7, 1.0))
+
+    def net(first: tuple):
+        rows = [
+            first,
+            op("h", "tanh.default", r("p")),
+            op("s", "add.Tensor", r("h"), r("x")),
+            op("q", "mm.default", r("s"), r("w")),
+            op("y", "tanh.default", r("q")),
+        ]
+        return program(rows, {"x": (1, 1)}, {"w": np.array([[0.7]])})
+
+    with pytest.raises(Reject):
+        nearly_same_names(net(op("p", "mm.default", r("x"), r("w"))), net(op("p", "mul.Tensor", r("x"), up)), 8)
+
+
+def test_three_units_need_one_target_for_all():
+    """Both ends are within reach of the middle, but not of one another."""
+
+    def net(*weights: float):
+        rows = [op("p", "mm.default", r("x"), r("w")), op("h", "tanh.default", r("p"))]
+        rows.append(op("y", "sum.dim_IntList", r("h"), (1,), True))
+        return program(rows, {"x": (1, 1)}, {"w": np.array([weights])})
+
+    step = float(np.spacing(0.7))
+    assert nearly_same_names(net(0.7, 0.7), net(0.7 + 8 * step, 0.7 - 8 * step), 8) <= 8
+    with pytest.raises(Reject):
+        nearly_same_names(net(0.7, 0.7), net(0.7 + 10 * step, 0.7 - 10 * step), 8)
+
+
+def test_a_weight_that_moves_takes_the_constant_along():
+    """-w s(-x) + (q + e) is q s(x) + e once w is moved from q + e to q: not q s(x)."""
+    up = float(np.nextafter(0.7, 1.0))
+    rows = [op("h", "sigmoid.default", r("x")), op("y", "mul.Tensor", r("h"), 0.7)]
+    a = program(rows, {"x": (1, 1)}, {})
+    rows = [
+        op("n", "neg.default", r("x")),
+        op("h", "sigmoid.default", r("n")),
+        op("p", "mul.Tensor", r("h"), r("w")),
+        op("y", "add.Tensor", r("p"), up),
+    ]
+    b = program(rows, {"x": (1, 1)}, {"w": np.array([[-up]])})
+    with pytest.raises(Reject):
+        nearly_same_names(a, b, 8)
+    rows[-1] = op("y", "add.Tensor", r("p"), 0.7)
+    assert nearly_same_names(a, program(rows, {"x": (1, 1)}, {"w": np.array([[-up]])}), 8) == 1.0
+
+
 def test_two_linear_maps_in_a_row_move_in_no_way():
     """W2 W1 x: a change of one number of W1 moves a whole row of the product."""
     rng = np.random.default_rng(0)
@@ -445,3 +513,18 @@ def test_other_numbers_of_inputs_or_outputs_are_rejected(tmp_path: Path):
     paths = [save_arrays(tmp_path / f"{i}.npz", net) for i, net in enumerate(nets)]
     for other in paths[1:]:
         assert not verify(certificate(paths[0], other, STEPS, {}, method="names"), paths[0], other).valid
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_reductions_are_proved(tmp_path: Path, seed: int):
+    """What `reduce` writes is equal to what it read, up to a stated rounding, constants folded or not."""
+    from fiberscope.affine.sussmann import reduce_network
+
+    rng = np.random.default_rng(seed)
+    net = random_dag(rng, name=NAMES[seed % 5])
+    big = planted(net, rng, False)
+    small = reduce_network(big).network
+    assert len(small.units) <= len(net.units)
+    first, second = pair(tmp_path, big, small)
+    error = nearly_same_names(read_model(first), read_model(second), 64)
+    assert error < 4

@@ -10,6 +10,9 @@ import typer
 from fiberscope.cli.options import Json, Model, Out
 from fiberscope.cli.output import UNDECIDED, emit_json, note, say, writable
 
+MOST_ULP = 1024
+"""Backward error per weight that a certificate of a reduction may state; what is needed is usually below 1."""
+
 if TYPE_CHECKING:
     from fiberscope.affine.sussmann import Reduction
     from fiberscope.network import Network
@@ -30,8 +33,8 @@ def reduce(
     """Write the smallest network with the same function that exact rules reach: no clones, constants or unread units.
 
     Units that are equal up to a sign, constant, or read by nothing are removed, through all layers, until nothing
-    changes. OUT may be .npz (a plain MLP), .onnx or .pt2. With --certificate, a reduction that the checker of
-    certificates cannot follow is still written; the exit status is then 3.
+    changes. OUT may be .npz (a plain MLP), .onnx or .pt2. With --certificate, a reduction that cannot be proved is
+    still written; the exit status is then 3.
 
     Example: [bold]fiberscope reduce model.onnx -o smaller.onnx --certificate proof.fsc[/bold]
     """
@@ -61,13 +64,19 @@ def reduce(
 
 
 def prove(net: Network, small: Network, target: Path) -> str | None:
-    """Write the certificate that `compare` finds for the two models; the reason where it finds none."""
-    import fiberscope as fs
+    """Write the certificate that `compare` finds for the two models; the reason where it finds none.
 
-    if fs.compare(net, small).answer == "equal":
-        fs.compare(net, small, certificate=target)
-        return None
-    return "the constants that were folded into biases are rounded, which no certificate can express yet"
+    Constants and sums of weights that were folded are rounded: the certificate states how many units in the last place
+    the stored weights must move for the two to be exactly equal.
+    """
+    import fiberscope as fs
+    from fiberscope.equivalence.certificate import Certificate
+
+    verdict = fs.compare(net, small, ulp=MOST_ULP, budget_seconds=60.0)
+    if verdict.answer != "equal" or not isinstance(verdict.certificate, Certificate):
+        return f"the two models are not shown equal (tried: {', '.join(verdict.tried)})"
+    verdict.certificate.save(target)
+    return None
 
 
 def show(found: Reduction, result: dict[str, Any], reason: str | None) -> None:

@@ -17,7 +17,7 @@ from fiberscope.equivalence.chain import chain_of
 from fiberscope.equivalence.rigorous import checker_model
 from fiberscope.equivalence.shallow_route import HINGES, plain_to_see
 from fiberscope.equivalence.verdict import Witness
-from fiberscope.numerics.exact import below, rationals
+from fiberscope.numerics.exact import below, fraction, rationals
 
 if TYPE_CHECKING:
     from fiberscope.equivalence.comparison import Comparison
@@ -47,7 +47,32 @@ def names(question: Comparison) -> Verdict | None:
     if not question.differences.forms:
         proof = question.certify("equal", "exact", "names", STEPS)
         return question.verdict("equal", "exact", "names", certificate=proof)
+    turned = reflections(question.differences.table.entries)
+    if turned and question.remaining > 0.0:
+        try:
+            related = fiberscope_verify.Differences(*models, limit, turned)
+        except fiberscope_verify.Reject:
+            related = None
+        if related is not None and not related.forms:
+            question.tried.append("names with the reflection law")
+            proof = question.certify("equal", "exact", "names", [*turned, *STEPS])
+            return question.verdict("equal", "exact", "names", certificate=proof)
     return None if question.exact or question.ulp < 1 else nearly(question, models)
+
+
+def reflections(entries: list[Any]) -> list[dict[str, Any]]:
+    """The laws ``rho(t) - rho(-t) = L t`` of the activations that occur, as steps of a certificate."""
+    found = []
+    for name in dict.fromkeys(name for name, _ in entries):
+        slope = {"relu": 1, "gelu": 1, "gelu_tanh": 1, "softplus": 1}.get(name[0])
+        if name[0] == "leaky_relu":
+            slope = 1 + fraction(float.fromhex(name[1]))
+        if slope is None or (name[0] == "softplus" and math.isfinite(float.fromhex(name[2]))):
+            continue
+        step = {"step": "identity", "function": name[0], "parameters": list(name[1:])}
+        terms = [["1", "1", "0"], ["-1", "-1", "0"]]
+        found.append({**step, "terms": terms, "constant": "0", "linear": str(slope)})
+    return found
 
 
 def stem(name: str) -> str:
