@@ -396,6 +396,58 @@ def test_a_weight_on_a_sum_of_units_does_not_move():
         nearly_same_names(net(op("p", "mm.default", r("x"), r("w"))), net(op("p", "mul.Tensor", r("x"), up)), 8)
 
 
+def test_a_weight_on_a_sum_of_two_entries_moves_neither_coefficient():
+    """w (h + x) against u h + w x: a change of w for h would change x as well."""
+
+    def net(read: list[tuple]):
+        rows = [op("h", "tanh.default", r("x")), *read, op("y", "tanh.default", r("q"))]
+        return program(rows, {"x": (1, 1)}, {"w": np.array([[0.7]])})
+
+    together = [op("s", "add.Tensor", r("h"), r("x")), op("q", "mm.default", r("s"), r("w"))]
+    apart = [op("a", "mul.Tensor", r("h"), float(np.nextafter(0.7, 1.0))), op("b", "mul.Tensor", r("x"), 0.7)]
+    with pytest.raises(Reject):
+        nearly_same_names(net(together), net([*apart, op("q", "add.Tensor", r("a"), r("b"))]), 8)
+
+
+def test_inputs_that_cancel_up_to_rounding_need_weights_of_their_own():
+    """tanh(w h - v h) is tanh(0) if w moves to v, but not if w is read elsewhere too."""
+
+    def net(name: str):
+        rows = [
+            op("h", "tanh.default", r("x")),
+            op("j", "cat.default", (r("h"), r("h")), 1),
+            op("c", "cat.default", (r("w"), r("v")), 0),
+            op("z", "mm.default", r("j"), r("c")),
+            op("t", "tanh.default", r("z")),
+            op("l", "mm.default", r("x"), r(name)),
+            op("y", "add.Tensor", r("t"), r("l")),
+        ]
+        numbers = {"w": 0.7, "v": -float(np.nextafter(0.7, 1.0)), "u": 0.7}
+        return program(rows, {"x": (1, 1)}, {k: np.array([[n]]) for k, n in numbers.items()})
+
+    line = program([op("y", "mul.Tensor", r("x"), 0.7)], {"x": (1, 1)}, {})
+    assert nearly_same_names(net("u"), line, 1) <= 1.0
+    with pytest.raises(Reject):
+        nearly_same_names(net("w"), line, 8)
+
+
+def test_a_bias_that_a_maximum_depends_on_does_not_move():
+    def net(first: tuple):
+        rows = [
+            first,
+            op("h", "tanh.default", r("p")),
+            op("z", "add.Tensor", r("x"), r("b")),
+            op("m", "maximum.default", r("z"), r("x")),
+            op("y", "add.Tensor", r("h"), r("m")),
+        ]
+        return program(rows, {"x": (1, 1)}, {"b": np.array([[0.3]])})
+
+    a = net(op("p", "add.Tensor", r("x"), r("b")))
+    b = net(op("p", "add.Tensor", r("x"), float(np.nextafter(0.3, 1.0))))
+    with pytest.raises(Reject):
+        nearly_same_names(a, b, 8)
+
+
 def test_three_units_need_one_target_for_all():
     """Both ends are within reach of the middle, but not of one another."""
 
