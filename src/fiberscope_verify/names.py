@@ -34,6 +34,7 @@ class Table:
     """Entries by name, shared by both networks; ``spend`` keeps the work within a limit."""
 
     tracking = False  # whether forms carry the moves of stored numbers
+    finer: tuple[str, ...] = ()  # precisions that bound those of the first network
 
     def __init__(self, n_inputs: int, limit: int = LIMIT) -> None:
         self.entries: list[tuple[tuple, tuple[Form, ...]]] = []

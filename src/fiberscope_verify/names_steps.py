@@ -48,7 +48,8 @@ def same_names(a: Model, b: Model, identities: Sequence[Identity] = (), limit: i
 
 def nearly_same_names(a: Model, b: Model, max_ulp: int, limit: int = LIMIT) -> float:
     """The backward error in units in the last place, at most ``max_ulp``; Reject where more would be needed."""
-    table, first, second = written(a, b, NearTable(common_size(a, b), max_ulp, limit))
+    finer = {b.dtypes.get(name, array.dtype.name) for name, array in b.arrays.items() if array.dtype.kind == "f"}
+    table, first, second = written(a, b, NearTable(common_size(a, b), max_ulp, limit, sorted(finer)))
     assert isinstance(table, NearTable)
     table.settle(list(zip(first, second, strict=True)))
     return table.worst

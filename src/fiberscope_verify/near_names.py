@@ -1,7 +1,9 @@
 r"""Names up to rounding: strength "rounding" of method "names".
 
 **What is shown.** Each of the two networks can be changed, every stored weight and bias by at most ``max_ulp`` units in
-the last place of its own value (zeros not at all), so that the changed networks compute exactly the same function.
+the last place of its own value (zeros not at all), so that the changed networks compute exactly the same function. The
+units are those of the precision in which the second network stores its weights, for the first network too where they
+are finer than its own: as everywhere, B is A up to the rounding of B.
 
 **How.** A row is the form that enters one unit (or is an output); every weight stored for that row alone can move one
 coefficient of it, independently of all other rows. Rows are grouped into classes (`NearTable.unit`; any grouping would
@@ -64,8 +66,9 @@ class NearTable(Table):
 
     tracking = True
 
-    def __init__(self, n_inputs: int, max_ulp: int, limit: int) -> None:
+    def __init__(self, n_inputs: int, max_ulp: int, limit: int, finer: Sequence[str] = ()) -> None:
         super().__init__(n_inputs, limit)
+        self.finer = tuple(finer)  # the precisions of the second network
         self.most = fmpq(max_ulp)
         self.worst = 0.0  # the largest |t| that was needed
         self.classes: dict[int, list[Row]] = {}

@@ -125,6 +125,9 @@ class Walk:
             need(np.all(np.abs(value) < 2.0**53), "an integer constant beyond 2^53")
             return Stored(value, "", np.zeros(value.shape, dtype=np.int64), np.zeros(value.shape))
         ulp = unit_in_last_place(array, self.model.dtypes.get(name, array.dtype.name))
+        for dtype in self.table.finer if self.side == 0 else ():
+            with np.errstate(all="ignore"):
+                ulp = np.fmin(ulp, unit_in_last_place(value, dtype))
         return Stored(value, name, np.arange(value.size).reshape(value.shape), ulp)
 
     # -- entry by entry ---------------------------------------------------------------------------------------------

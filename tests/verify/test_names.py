@@ -319,6 +319,17 @@ def test_near_misses(tmp_path: Path, seed: int):
         assert not verify(forged, first, second).valid
 
 
+def test_the_units_are_those_of_the_second_network(tmp_path: Path):
+    """A float64 network near a float32 one is no rounding of it; the other way round it is."""
+    single = replace(random_dag(np.random.default_rng(0), eighths=True), precision="float32")
+    row = single.outputs[0]
+    near = replace(single, outputs=(replace(row, bias=row.bias + 1e-9), *single.outputs[1:]), precision="float64")
+    a, b = (read_model(path) for path in pair(tmp_path, single, near))
+    assert nearly_same_names(b, a, 1) < 0.1
+    with pytest.raises(Reject):
+        nearly_same_names(a, b, 1000)
+
+
 def test_a_weight_that_is_used_twice_does_not_move():
     """tanh(w x) + tanh(w y), one stored w, against two different weights near it: no single w serves both."""
 
