@@ -239,4 +239,43 @@ def test_pruned_networks_lose_exactly_their_dead_units(acasxu: Path, tmp_path: P
         dead = len(fs.inspect(net).redundant.dead)
         result = compress(net, out=tmp_path / "b.onnx", certificate=tmp_path / "b.fsc")
         assert (result.units_before - result.units_after, result.error_bound) == (dead, 0.0)
+        assert result.methods == {"unread": dead}
+        x = RNG(0).uniform(-1, 1, (500, 5))
+        before = net.run_flat(x)
+        assert np.abs(result.network.run_flat(x) - before).max() <= 1e-12 * np.abs(before).max()
         assert fiberscope_verify.verify(str(tmp_path / "b.fsc"), str(path), str(tmp_path / "b.onnx")).valid
+
+
+def test_the_network_is_made_when_asked_for(tmp_path: Path):
+    net = fs.load(saved(tmp_path / "a.npz", random_layers(RNG(2), [3, 6, 2])))
+    result = compress(net, box=(-1, 1))
+    assert "network" not in vars(result)
+    assert result.network is result.network
+    assert compress(net).network is net  # nothing to remove
+    with pytest.raises(AttributeError):
+        _ = result.nothing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "prop", "most"), [("1_1", 3, 135), ("1_1", 1, 150), ("3_3", 1, 225)])
+def test_acasxu_on_many_points(acasxu: Path, tmp_path: Path, name: str, prop: int, most: int):
+    """The promised sizes, with the stated bound, and onnxruntime's own outputs on 100,000 points of the box."""
+    from fiberscope.equivalence.vnnlib import input_box
+
+    runtime = pytest.importorskip("onnxruntime")
+    path = acasxu / "original" / f"ACASXU_run2a_{name}_batch_2000.onnx"
+    lo, hi = input_box(acasxu / "specs" / "properties" / f"prop_{prop}.vnnlib", 5)
+    net = fs.load(path)
+    result = compress(net, box=(lo, hi), out=tmp_path / "b.onnx", certificate=tmp_path / "b.fsc", budget=240)
+    check(net, result, tmp_path / "b.onnx", path, lo, hi, 100_000)
+    assert result.units_after <= most
+    assert result.error_bound <= 1e-4 * result.scale
+    x = RNG(1).uniform(lo, hi, (20_000, 5))
+    in_memory = np.abs(net.run_flat(x) - result.network.run_flat(x)).max()
+    assert in_memory <= 1e-12 * result.scale
+    rows = RNG(0).uniform(lo, hi, (100_000, 1, 1, 1, 5)).astype(np.float32)
+    outputs = []
+    for file in (path, tmp_path / "b.onnx"):
+        session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        outputs.append(np.array([session.run(None, {session.get_inputs()[0].name: row})[0] for row in rows]))
+    assert np.abs(outputs[0] - outputs[1]).max() <= 5e-5 * result.scale

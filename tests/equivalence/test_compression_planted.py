@@ -179,3 +179,16 @@ def test_opposite_sigmoids(tmp_path: Path):
     assert "is not -1 times" in (report.reason or "")
     for activation in ("softplus", "gelu", "relu"):
         assert compressed(tmp_path, layers, activation).units_after == result.units_before
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu(0.25)"])
+def test_affine_dependence_among_active_units(tmp_path: Path, activation: str):
+    """Three units that are active on the box, one the sum of the others: two carry them, three after a small change."""
+    rng = RNG(8)
+    w, b = eighths(rng, 7, 3), np.append(np.full(3, 40.0), eighths(rng, 4) / 40)
+    w[2] = w[0] + w[1]
+    layers = [(w, b), (eighths(rng, 4, 7), eighths(rng, 4))]
+    result = compressed(tmp_path, layers, activation, np.float64, box=(-1.0, 1.0), budget=5)
+    assert (result.layers[0].after, result.layers[0].folded) == (6, 1)
+    w[2, 0] *= 1 + 1e-6
+    assert compressed(tmp_path, layers, activation, np.float64, box=(-1.0, 1.0), budget=5).layers[0].after == 7

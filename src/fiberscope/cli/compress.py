@@ -93,7 +93,9 @@ def show(result: Mapping[str, Any]) -> None:
     say(f"{units}, {numbers}: the same function {where}.")
     for number, layer in enumerate(result["layers"], 1):
         words = [f"{layer[key]} {key}" for key in ("dead", "constant", "duplicate", "folded", "open") if layer[key]]
-        say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}")
+        say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}".rstrip())
+    if result["units_after"] == result["units_before"] and not result["methods"]:
+        say("Nothing could be proved redundant: the model is written as it was.")
     if result["error_bound"] is None:
         norms, seen = result["methods"]["batch norm"], result["difference"]
         say(f"{norms} batch norms are folded, which rounds: outputs moved by at most {seen:.3g} where compared.")
@@ -103,7 +105,8 @@ def show(result: Mapping[str, Any]) -> None:
     else:
         say("The weights are exact.")
     if result["open_units"]:
-        say(f"{result['open_units']} units could not be decided in time and were kept.")
+        units = "1 unit" if result["open_units"] == 1 else f"{result['open_units']} units"
+        say(f"{units} could not be decided in time and stayed.")
     if result.get("no_certificate"):
         say(f"No certificate: {result['no_certificate']}.")
     say(f"Written to {result['path']}.")

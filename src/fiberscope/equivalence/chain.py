@@ -33,12 +33,16 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """``x -> weight @ x + bias``: weight ``[out, in]``, bias ``[out]``, each float64 (exact) or rationals (object)."""
+    """``x -> weight @ x + bias``: weight ``[out, in]``, bias ``[out]``, each float64 (exact) or rationals (object).
+
+    ``inner``: the widths between the linear layers that were composed into it; None while no matrix was met.
+    """
 
     weight: np.ndarray
     bias: np.ndarray
     weight_source: Source | None = None
     bias_source: Source | None = None
+    inner: tuple[int, ...] | None = None
 
     @property
     def exact_in_floats(self) -> bool:

@@ -71,6 +71,7 @@ class Frame:
             a.bias[rows],
             a.weight_source.take(rows, columns) if a.weight_source else None,
             a.bias_source.take(rows) if a.bias_source else None,
+            a.inner,
         )
 
     def shift_or_scale(self, op: str, arguments: list[Any], shape: tuple[int, ...]) -> Map:
@@ -115,10 +116,10 @@ class Frame:
         if op == "sub" and not flipped:
             flat, source = -flat, None
         if bias.dtype != object and not bias.any():
-            return Affine(weight, flat, weight_source, source)
+            return Affine(weight, flat, weight_source, source, a.inner)
         if not flat.any():
-            return Affine(weight, bias, weight_source, bias_source)
-        return Affine(weight, exact.add(bias, flat), weight_source, None)
+            return Affine(weight, bias, weight_source, bias_source, a.inner)
+        return Affine(weight, exact.add(bias, flat), weight_source, None, a.inner)
 
     def scaled(self, value: Map, flat: np.ndarray, op: str) -> Affine:
         a = self.affine(value)
@@ -128,7 +129,7 @@ class Frame:
             inverse = exact.simplify(1 / exact.rationals(flat))
         else:
             inverse = flat
-        return Affine(exact.multiply(a.weight, inverse[:, None]), exact.multiply(a.bias, inverse))
+        return Affine(exact.multiply(a.weight, inverse[:, None]), exact.multiply(a.bias, inverse), inner=a.inner)
 
     def composed(self, value: Map, rows: np.ndarray, numbers: np.ndarray, source: Source | None) -> Affine:
         """``numbers @ (the map's rows)``: the stored weight itself when the map is the base in some order."""
@@ -157,4 +158,5 @@ class Frame:
         bias = np.zeros(numbers.shape[0])
         if shift is not None and bool(np.asarray(shift != 0, dtype=bool).any()):
             bias = exact.matmul(numbers, shift[:, None])[:, 0]
-        return Affine(weight, bias, source, None)
+        before = None if value.affine is None else value.affine.inner
+        return Affine(weight, bias, source, None, () if before is None else (*before, len(rows)))

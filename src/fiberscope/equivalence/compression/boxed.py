@@ -11,14 +11,20 @@ import numpy as np
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.compression.certificate import stable_certificate
-from fiberscope.equivalence.compression.chain import ChainCompression, rounded
+from fiberscope.equivalence.compression.chain import (
+    ChainCompression,
+    compared,
+    merged,
+    rounded,
+    untouched,
+    with_merged,
+)
 from fiberscope.equivalence.compression.dual import ROOT, DualClaim
 from fiberscope.equivalence.compression.on_box import OnBox, compress_on_box
 from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.rigorous import accepts
 from fiberscope.errors import FiberscopeError
-from fiberscope.network.stack import stacked
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -36,31 +42,40 @@ def compress_boxed(
 ) -> ChainCompression:
     """Prove once, fold twice; ``start``: when the work began (perf_counter)."""
     proved = compress_on_box(net, chain, domain, dtype=np.float64, seconds=budget, seed=seed, say=say)
-    memory = stacked(net, proved.folded.layers, chain.activations)
+    memory = tuple(proved.folded.layers)
     if dtype is not np.float64:
         proved = compress_on_box(net, chain, domain, dtype=dtype, seconds=budget, seed=seed, say=say, before=proved)
 
+    layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
+    stored = rounded(proved.folded.layers, dtype)
+    changed = bool(methods) or any(layer.after != layer.before for layer in layers)
+    if merged(chain):
+        changed = sum(w.size + b.size for w, b in stored) <= net.parameters  # else it was a bottleneck: better as it is
+        layers = with_merged(chain, layers, gone=True) if changed else untouched(chain)
+        methods = {**methods, "affine layers merged": merged(chain)} if changed else {}
+
     def prove(saved: Network) -> Certificate:
+        if not changed:
+            return compared(net, saved, seed)
         proof = stable_certificate(
             net, saved, proved.claims, proved.folded, ROOT, domain.to_json(), proved.region.mu, proved.error_bound
         )
         return accepted(proof, net, saved)
 
-    layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
     return ChainCompression(
         original=net,
-        network=memory,
+        memory=memory,
         layers=layers,
         methods=methods,
-        error_bound=proved.error_bound,
+        error_bound=proved.error_bound if changed else 0.0,
         scale=proved.scale,
         domain=domain.to_json(),
         seconds=time.perf_counter() - start,
         seed=seed,
-        stored=rounded(proved.folded.layers, dtype),
+        stored=stored,
         activations=chain.activations,
         prove=prove,
-        changed=bool(methods) or any(layer.after != layer.before for layer in layers),
+        changed=changed,
     )
 
 

@@ -76,6 +76,8 @@ def compress(
         except Reject as reason:
             raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
     else:
+        if domain.box is not None:
+            say("bounds are known for (leaky) ReLUs only: what goes is redundant for every input")
         result = compress_everywhere(net, chain, stored_dtype(net), seed, say, start)
     if out is not None:
         proof, reason = result.written(out)

@@ -13,12 +13,17 @@ from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Affine, Chain
 from fiberscope.equivalence.chain_reduce import reduce_chain
 from fiberscope.equivalence.compression.certificate import exact_certificate
-from fiberscope.equivalence.compression.chain import ChainCompression, rounded
+from fiberscope.equivalence.compression.chain import (
+    ChainCompression,
+    compared,
+    merged,
+    rounded,
+    untouched,
+    with_merged,
+)
 from fiberscope.equivalence.compression.minimal_layer import minimal_layer
 from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.rigorous import accepts
-from fiberscope.errors import FiberscopeError
-from fiberscope.network.stack import stacked
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -35,32 +40,32 @@ def compress_everywhere(
     layers = never_empty(reduction.chain.floats())
     stored = rounded(layers, dtype)
     kept = all(np.array_equal(w, v) and np.array_equal(b, c) for (w, b), (v, c) in zip(stored, layers, strict=True))
-    if reduction.steps and not (kept and reduction.chain.exact_in_floats):
-        say("merged layers hold numbers that are not stored ones (a subtracted mean?): nothing is removed")
-        reduction = Reduced(chain, [])
+    exact = kept and reduction.chain.exact_in_floats
+    smaller = sum(w.size + b.size for w, b in stored) <= net.parameters
+    changed = exact and (smaller if merged(chain) else bool(reduction.steps))
+    if not changed:
+        if reduction.steps or merged(chain):
+            say("linear layers in a row stay apart: their product is larger, or cannot be stored exactly")
         layers, stored = chain.floats(), rounded(chain.floats(), dtype)
-    memory = stacked(net, layers, chain.activations) if reduction.steps else net
+        reports, methods = untouched(chain), {}
+    else:
+        reports, methods = layer_reports(chain, reduction), methods_used(chain, reduction)
+        if merged(chain):
+            reports, methods["affine layers merged"] = with_merged(chain, reports, gone=True), merged(chain)
 
     def prove(saved: Network) -> Certificate:
-        from fiberscope.equivalence.compare import compare
-
-        if reduction.steps:
+        if changed:
             proof = exact_certificate(net, saved, reduction.steps, reduction.chain)
             if accepts(proof, net, saved) is None:
                 return proof
-        verdict = compare(net, saved, seed=seed)
-        if verdict.answer != "equal" or not isinstance(verdict.certificate, Certificate):
-            raise FiberscopeError(
-                f"{saved.name}: the saved model is not proved equal to the original; it was written all the same"
-            )
-        return verdict.certificate
+        return compared(net, saved, seed)
 
     points = np.random.default_rng(seed).standard_normal((256, net.n_in))
     return ChainCompression(
         original=net,
-        network=memory,
-        layers=layer_reports(chain, reduction),
-        methods=methods_used(chain, reduction),
+        memory=tuple(layers),
+        layers=reports,
+        methods=methods,
         error_bound=0.0,
         scale=float(np.abs(chain.run(points)).max(initial=0.0)),
         domain="all",
@@ -69,7 +74,7 @@ def compress_everywhere(
         stored=stored,
         activations=chain.activations,
         prove=prove,
-        changed=bool(reduction.steps),
+        changed=changed,
     )
 
 

@@ -18,6 +18,7 @@ class LayerReport:
 
     ``dead``: nowhere positive on the domain, or read by nobody; ``constant``: no input reaches them; ``duplicate``: a
     multiple of another; ``folded``: linear on the domain and carried by fewer units; ``open``: not decided, kept.
+    A layer without an activation that was merged with the next one has no unit left.
     """
 
     before: int

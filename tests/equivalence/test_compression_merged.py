@@ -1,0 +1,71 @@
+"""Linear layers in a row: merged where that is exact or bounded and no larger, and where not left as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fiberscope as fs
+from fiberscope_verify import verify
+
+
+def model(widths: list[int], bends: tuple[int, ...], *, eighths: bool) -> nn.Module:
+    """Linear layers, a ReLU after those of ``bends``; weights that are multiples of 1/8, or any."""
+    generator = torch.Generator().manual_seed(sum(widths))
+    parts: list[nn.Module] = []
+    for l in range(len(widths) - 1):
+        parts.append(nn.Linear(widths[l], widths[l + 1]))
+        if l in bends:
+            parts.append(nn.ReLU())
+    made = nn.Sequential(*parts).eval()
+    with torch.no_grad():
+        for p in made.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) / 2)
+            if eighths:
+                p.copy_(torch.round(p * 8) / 8 + 0.125)
+    return made
+
+
+CASES = [([3, 6, 5, 2], (1,), [6, 0]), ([3, 6, 7, 2], (0,), [0, 7])]
+
+
+@pytest.mark.parametrize(("widths", "bends", "gone"), CASES)
+@pytest.mark.parametrize("eighths", [True, False])
+@pytest.mark.parametrize("box", [None, (-1.0, 1.0)])
+def test_linear_layers_in_a_row(
+    tmp_path: Path, widths: list[int], bends: tuple[int, ...], gone: list[int], eighths: bool, box: Any
+):
+    a, b, proof = tmp_path / "a.pt2", tmp_path / "b.pt2", tmp_path / "c.fsc"
+    fs.load(model(widths, bends, eighths=eighths), (torch.zeros(2, widths[0]),)).save(a)
+    net = fs.load(a)
+    result = fs.compress(net, box=box, out=b, certificate=proof, budget=2)
+    report = verify(str(proof), str(a), str(b))
+    assert report.valid, report.reason
+    smaller = fs.load(b)
+    assert smaller.parameters == result.parameters_after <= net.parameters
+    assert [layer.before for layer in result.layers] == widths[1:-1]
+    if box is None and not eighths:  # products that float32 does not hold
+        assert (result.units_after, result.methods) == (result.units_before, {})
+        assert b.read_bytes() == a.read_bytes()
+    else:
+        assert result.methods["affine layers merged"] == 1
+        assert [layer.after for layer, was in zip(result.layers, gone, strict=True) if was] == [0]
+    x = np.random.default_rng(0).uniform(-1, 1, (300, widths[0]))
+    assert result.error_bound is not None
+    assert np.abs(smaller.run_flat(x) - net.run_flat(x)).max() <= result.error_bound + 1e-13
+
+
+@pytest.mark.parametrize("box", [None, (-1.0, 1.0)])
+def test_a_bottleneck_is_left(tmp_path: Path, box: Any):
+    """9 -> 1 -> 8 holds 25 numbers, its product 80."""
+    a, b = tmp_path / "a.pt2", tmp_path / "b.pt2"
+    fs.load(model([9, 1, 8, 4], (1,), eighths=True), (torch.zeros(2, 9),)).save(a)
+    result = fs.compress(fs.load(a), box=box, out=b, certificate=tmp_path / "c.fsc")
+    assert (result.units_before, result.units_after, result.error_bound) == (9, 9, 0.0)
+    assert b.read_bytes() == a.read_bytes()
+    assert verify(str(tmp_path / "c.fsc"), str(a), str(b)).valid
