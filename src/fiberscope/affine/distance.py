@@ -1,10 +1,11 @@
 """Distance between two networks of the same layers up to flips and relabelling: min over the group of |a - g b|.
 
 Euclidean over all weights and biases. If one layer is free to move, the minimum is one linear assignment with the best
-flip inside its cost, so it is exact. With several layers the assignments are coupled (a quadratic assignment problem):
-layers are then improved in turn from several starts, which gives an upper bound, and the lower bound adds up what
-every layer costs when the layers next to it are relaxed. The distance is a metric on orbits that is continuous in the
-weights, which no canonical form is (a choice of order or of sign must jump somewhere).
+flip inside its cost, so it is exact (turning a sigmoid moves its readers' biases as well, see `turns`). With several
+layers the assignments are coupled (a quadratic assignment problem): layers are then improved in turn from several
+starts, which gives an upper bound, and the lower bound adds up what every layer costs when the layers next to it are
+relaxed. The distance is a metric on orbits that is continuous in the weights, which no canonical form is (a choice of
+order or of sign must jump somewhere).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from fiberscope.affine.assignment import Block, blocks_of, lower_bound
 from fiberscope.affine.dag import DagNetwork
 from fiberscope.affine.dense import Dense, dense
+from fiberscope.affine.turns import applies, best_turns
 from fiberscope.errors import InputError
 from fiberscope.numerics.tolerance import BOUND_SLACK
 
@@ -69,8 +71,11 @@ def distance(a: DagNetwork, b: DagNetwork, *, starts: int = 8, seed: int = 0) ->
         value = _descend(first, second, free, state)
         if value < best:
             best, kept = value, state
-    upper = float(np.sqrt(best))
     coupled = len(free) > 1 or any(block.inner for block in free) or bool(second.mu.any())
+    if coupled and len(free) == 1 and applies(free[0]):
+        kept = best_turns(first, second, free[0])
+        best, coupled = _value(first, second, kept), False
+    upper = float(np.sqrt(best))
     lower = min(upper, float(np.sqrt(lower_bound(first, second, blocks)))) if coupled else upper
     size = float(np.sqrt((first.weight**2).sum() + (first.bias**2).sum()))
     exact = not coupled or upper - lower <= BOUND_SLACK * max(lower, 1e-6 * size)
