@@ -23,6 +23,7 @@ METHODS = {  # method -> (claim, strengths)
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
     "stable": ("equal", {"bound"}),
+    "channels": ("equal", {"exact"}),
 }
 
 
@@ -131,6 +132,12 @@ def stable(certificate: Certificate, a: Model, b: Model, checked: list[str], _: 
     check_stable(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
 
 
+def channels(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .channel_steps import check_channels
+
+    check_channels(certificate, a, b, checked)
+
+
 METHOD = {
     "same-bytes": same_bytes,
     "chain": chain,
@@ -141,4 +148,5 @@ METHOD = {
     "witness": witness,
     "bound": bound,
     "stable": stable,
+    "channels": channels,
 }

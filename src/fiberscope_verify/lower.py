@@ -84,7 +84,7 @@ def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, 
             raise Reject("not in the table")
         out = table[key](g, *args, **kwargs) if aten else table[key](g, args, kwargs, operation, model)
         items = [Tensor(i) if i is not None else None for i in (out if isinstance(out, tuple) else (out,))]
-        listed = isinstance(out, tuple) and aten and model.format != "pt2"
+        listed = isinstance(out, tuple) and aten and model.listed
         return [tuple(items)] if listed else [*items]
     except (Reject, TypeError, ValueError, IndexError, AttributeError, OverflowError, ZeroDivisionError) as error:
         return unknown(g, operation, args, kwargs, f"{name} -> {operation.outputs[0]}: {error}")

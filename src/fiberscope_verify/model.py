@@ -45,6 +45,7 @@ class Model:
     integers: set[str] = field(default_factory=set)  # inputs of an integer type (or boolean)
     booleans: set[str] = field(default_factory=set)  # inputs of boolean type
     batched: bool | None = None  # known to be batched, known not to be, or unknown
+    listed: bool = True  # several results of an operation are one list, taken apart by getitem
     prepared: dict = field(default_factory=dict)  # forms derived from the above, kept between calls
 
     def array_name(self, name: str) -> str | None:

@@ -93,7 +93,7 @@ def read_pt2(data: bytes, sha256: str, limit: int) -> Model:
 
 def _read(archive, root: str, program: dict, sha256: str) -> Model:
     graph, signature = program["graph_module"]["graph"], program["graph_module"]["signature"]
-    model = Model("aten", "pt2", sha256, [], [], [], {}, {})
+    model = Model("aten", "pt2", sha256, [], [], [], {}, {}, listed=False)
     storage: dict[tuple, str] = {}
     for kind in ("weights", "constants"):
         member = f"{root}data/{kind}/model_{kind}_config.json"

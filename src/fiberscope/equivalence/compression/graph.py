@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,11 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.compression.batch_norm import folded
+from fiberscope.equivalence.compression.ledger import Ledger
 from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.compression.result import Compression, LayerReport
 from fiberscope.equivalence.compression.slicing import Merge, without
+from fiberscope.equivalence.rigorous import accepts
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.numerics.tolerance import SAME_FUNCTION, STORED_ROUNDING
 from fiberscope.symmetry import redundancy as redundant
@@ -45,6 +47,7 @@ class GraphCompression(Compression):
     exact sum; None when batch norms were folded, which rounds: ``difference`` is what was measured then."""
 
     difference: float
+    ledger: Ledger | None = field(default=None, repr=False)
 
     @property
     def proved(self) -> bool:
@@ -58,13 +61,20 @@ class GraphCompression(Compression):
         self.network.save(path)
         if self.network is not self.original and self.error_bound is None:
             return None, "folding batch norms rounds, and no bound on all inputs is derived"
+        saved = load(Path(path))
+        reason = None
+        if self.ledger is not None and self.network is not self.original:
+            proof = self.ledger.certificate(self.original, saved)
+            reason = accepts(proof, self.original, saved)
+            if reason is None:
+                return proof, None
         try:
-            verdict = compare(self.original, load(Path(path)), seed=self.seed)
+            verdict = compare(self.original, saved, seed=self.seed)
         except RuntimeError as error:  # the file is written and was checked; only the proof is missing
             return None, f"the comparison with the original stopped ({type(error).__name__})"
         if isinstance(verdict.certificate, Certificate) and verdict.answer == "equal":
             return verdict.certificate, None
-        return None, "the checker has no rule yet for channels taken out of this graph; outputs were compared instead"
+        return None, f"the checker cannot follow this graph ({reason}); outputs were compared instead"
 
     def bound_in_words(self) -> str:
         return "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
@@ -89,13 +99,14 @@ def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start
     widths = {entry.weights: entry.size for entry in hidden(sym)}
     counts: dict[Key, dict[str, int]] = {key: {"dead": 0, "duplicate": 0} for key in widths}
     refused: set[Key] = set()
-    step = one_cut(current, sym, x, refused, say)
+    ledger = Ledger(current)
+    step = one_cut(current, sym, x, refused, say, ledger)
     while step is not None:
         current, key, words = step
         for word, count in words.items():
             counts.setdefault(key, {"dead": 0, "duplicate": 0})[word] += count
         sym = symmetries(current)
-        step = one_cut(current, sym, x, refused, say)
+        step = one_cut(current, sym, x, refused, say, ledger)
     layers = []
     for key, width in widths.items():
         gone = counts[key]
@@ -113,6 +124,7 @@ def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start
         domain="all",
         seconds=time.perf_counter() - start,
         seed=seed,
+        ledger=ledger,
     )
 
 
@@ -144,7 +156,7 @@ def hidden(sym: Symmetries) -> list[Space]:
 
 
 def one_cut(
-    net: Network, sym: Symmetries, x: np.ndarray, refused: set[Key], say: Callable[[str], None]
+    net: Network, sym: Symmetries, x: np.ndarray, refused: set[Key], say: Callable[[str], None], ledger: Ledger
 ) -> tuple[Network, Key, dict[str, int]] | None:
     """The first space that loses units, and the network after; None when none does."""
     space = Workspace(sym, {name: to_array(net.weights[name]) for name in sym.layouts})
@@ -161,6 +173,7 @@ def one_cut(
         for units, merged in tries:
             smaller = cut(net, sym, stored, entry.atom, units, merged)
             if smaller is not None and close(smaller.run_flat(x), net.run_flat(x), SAME_FUNCTION):
+                ledger.cut(sym, entry.atom, [*units, *(m.unit for m in merged)], merged)
                 say(f"{entry.id}: {len(units)} dead and {len(merged)} duplicate of {entry.size} units removed")
                 return smaller, entry.weights, {"dead": len(units), "duplicate": len(merged)}
         refused.add(entry.weights)

@@ -1,0 +1,108 @@
+"""Which output of every weight of the original became which output of the smaller network's, cut after cut."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope.equivalence.compression.slicing import Merge, numbers
+from fiberscope.equivalence.rigorous import checker_model
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+    from fiberscope.symmetry.symmetries import Symmetries
+
+Axis = tuple[str, int]
+
+
+class Ledger:
+    """Per (weight, axis) of the original: the place it has now (-1: none) and what it is times that place's."""
+
+    def __init__(self, net: Network) -> None:
+        self.unit: dict[Axis, np.ndarray] = {}
+        self.scale: dict[Axis, list[Fraction]] = {}
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
+
+    def cut(self, symmetries: Symmetries, atom: int, units: list[int], merges: list[Merge]) -> None:
+        """Units of a space are taken out everywhere; merged ones live on in another."""
+        gone: dict[Axis, np.ndarray] = {}
+        moved: dict[Axis, dict[int, tuple[int, Fraction]]] = {}
+        for name, axis, leaf in symmetries.groups[atom].occurrences:
+            label = numbers(symmetries.layouts[name][axis], leaf)
+            key = name, axis
+            gone[key] = gone.get(key, np.zeros(len(label), dtype=bool)) | np.isin(label, units)
+            for merge in merges:
+                pairs = zip(np.flatnonzero(label == merge.unit), np.flatnonzero(label == merge.into), strict=True)
+                moved.setdefault(key, {}).update({int(i): (int(j), merge.scale) for i, j in pairs})
+        for key, out in gone.items():
+            if out.any():
+                self._move(key, out, moved.get(key, {}))
+
+    def _move(self, key: Axis, out: np.ndarray, moved: dict[int, tuple[int, Fraction]]) -> None:
+        place = np.where(out, -1, np.cumsum(~out) - 1)
+        unit = self.unit.get(key, np.arange(self.shapes.get(key[0], (len(out),) * 9)[key[1]]))
+        scale = self.scale.get(key, [Fraction(1)] * len(unit))
+        for i, at in enumerate(unit.tolist()):
+            if at in moved:
+                unit[i], scale[i] = place[moved[at][0]], scale[i] * moved[at][1]
+            elif at >= 0:
+                unit[i] = place[at]
+        self.unit[key], self.scale[key] = unit, scale
+
+    def certificate(self, a: Network, b: Network) -> Certificate:
+        """Method "channels": a step for every weight whose outputs were cut."""
+        arrays: dict[str, np.ndarray] = {}
+        steps: list[dict[str, Any]] = []
+        for name, axis in output_axes(a).items():
+            if (name, axis) not in self.unit:
+                continue
+            unit, scale = self.unit[name, axis], self.scale[name, axis]
+            arrays[f"v{len(arrays)}"] = unit.astype(np.int64)
+            plain = all(s == 1 for s in scale)
+            texts = None if plain else [f"{s.numerator}/{s.denominator}" for s in scale]
+            steps.append({"step": "units", "weight": name, "unit": f"v{len(arrays) - 1}", "scale": texts})
+        return certificate(a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays)
+
+
+def output_axes(net: Network) -> dict[str, int]:
+    """The axis of every weight along which it writes, where it is the kernel of a convolution or a matrix."""
+    from fiberscope_verify.chain import reachable
+    from fiberscope_verify.core import MOVES, apply_move
+    from fiberscope_verify.lower import lower
+
+    graph = lower(checker_model(net))
+    names = {graph_name(net, name): name for name in net.weights}
+    out: dict[str, int] = {}
+    for v in reachable(graph):
+        node = graph.nodes[v]
+        if node.op not in ("conv", "matmul"):
+            continue
+        for place, u in enumerate(node.args):
+            moves, at = [], u
+            while graph.nodes[at].op in MOVES:
+                moves.append(graph.nodes[at])
+                at = graph.nodes[at].args[0]
+            if graph.nodes[at].op != "array" or graph.nodes[at].attrs[0] not in names:
+                continue
+            shape = graph.shape(at)
+            writing = 0 if node.op == "conv" else len(graph.shape(u)) - (1 if place else 2)
+            for axis, size in enumerate(shape):
+                label = np.broadcast_to(
+                    np.arange(size).reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape
+                )
+                for move in reversed(moves):
+                    label = apply_move(move, label)
+                wide = [-1 if i == writing else 1 for i in range(label.ndim)]
+                if label.shape[writing] == size > 1 and np.array_equal(
+                    label, np.broadcast_to(np.arange(size).reshape(wide), label.shape)
+                ):
+                    out[names[graph.nodes[at].attrs[0]]] = axis
+    return out
+
+
+def graph_name(net: Network, name: str) -> str:
+    """The checker's name of a weight."""
+    return checker_model(net).array_name(name) or name

@@ -1,0 +1,254 @@
+"""Method "channels": b is a with units of hidden spaces taken out of any graph: convolutions, branches, sums.
+
+Steps: {"step": "units", "weight", "unit", "scale"}, one per weight of a whose outputs are not b's one by one: output i
+of a's weight is scale_i times output unit_i of b's (-1: it has none); ``scale`` is a list of texts p/q, or null.
+All else follows: `channels`, `channel_sums`, `channel_moves` hold the rules, `channel_match` the order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .certificate import Certificate, fields
+from .chain import reachable
+from .channel_constants import Constants
+from .channel_match import Matcher, Pair, ordered
+from .channel_moves import concatenated, cumulated, move, padded, paired, pooled, reduced
+from .channel_sums import Claim, convolution, matrix
+from .channels import ONE, Operand, Relation, filled, map_rule, pointwise
+from .core import MOVES, Graph, Node
+from .exact import parse_rational
+from .lower import lower
+from .model import Model
+from .report import Reject, need
+
+
+def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> None:
+    """All steps of the method; raises Reject where one fails."""
+    claims = read_claims(certificate, a)
+    walk = Walk(lower(a), lower(b), claims)
+    walk.run()
+    checked.append(f"{len(claims)} weights lose units; {walk.count} operations followed")
+    unused = set(claims) - walk.met
+    need(not unused, f"the weight {str(sorted(unused)[:1])[:80]} writes no units")
+    checked.append("the outputs are the same")
+
+
+def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
+    """Per weight of a: its outputs among those of b."""
+    claims: dict[str, Claim] = {}
+    for step in certificate.steps:
+        weight, unit, scale = fields(step, "units", "weight", "unit", "scale")
+        name = a.array_name(weight) if isinstance(weight, str) else None
+        if name is None or name in claims:
+            raise Reject(f"the step names {str(weight)[:80]!r}, which is no weight of the first model, or twice")
+        units = certificate.array(unit, "i")
+        factors = filled(len(units), ONE)
+        if scale is not None:
+            need(isinstance(scale, list) and len(scale) == len(units), "one scale for every unit")
+            factors[:] = [parse_rational(s) for s in scale]
+            need(bool(np.all(factors != 0)), "a scale is zero")
+        claims[name] = units, factors
+    return claims
+
+
+class Walk:
+    """The relations of all values of a, in order."""
+
+    def __init__(self, a: Graph, b: Graph, claims: dict[str, Claim]):
+        self.a, self.b, self.claims = a, b, claims
+        self.constants = Constants(a), Constants(b)
+        self.matcher = Matcher(a, b)
+        self.relations: dict[int, Relation | None] = {}
+        self.met: set[str] = set()
+        self.count = 0
+
+    def run(self) -> None:
+        same_inputs(self.a, self.b)
+        for v in reachable(self.a):
+            if v not in self.matcher.data_a:
+                continue
+            if self.a.nodes[v].op == "input":
+                self.relations[v] = None
+                continue
+            pair = self.matcher.match(v)
+            node = self.a.nodes[v]
+            if pair is None:
+                raise Reject(f"the second network has no {node.op} {str(node.attrs)[:60]} like value {v} of the first")
+            try:
+                self.relations[v] = self.follow(pair)
+                self.fits(v)
+            except Reject as error:
+                raise Reject(f"at {node.op} {str(node.attrs)[:60]}, value {v}: {error}") from None
+            self.count += 1
+        need(len(self.a.outputs) == len(self.b.outputs), "the networks have different outputs")
+        for v, u in zip(self.a.outputs, self.b.outputs, strict=True):
+            self.output(v, u)
+
+    def output(self, v: int, u: int) -> None:
+        if v not in self.matcher.data_a or u not in self.matcher.data_b:
+            need(v not in self.matcher.data_a and u not in self.matcher.data_b, "an output depends on no input")
+            need(self.constant(v, u), "a constant output differs")
+            return
+        image = self.matcher.image[v]
+        chain = next((c for at, c in self.matcher.above(u) if at == image), None)
+        if chain is None:
+            raise Reject("the networks have different outputs")
+        relation = self.along(self.relations[v], chain)
+        need(relation is None and self.a.shape(v) == self.b.shape(u), "an output of the network is not read off b's")
+
+    def fits(self, v: int) -> None:
+        """Shapes agree except along the axis that is cut."""
+        relation, shape, other = self.relations[v], self.a.shape(v), self.b.shape(self.matcher.image[v])
+        need(len(shape) == len(other), "tensors of different ranks")
+        axis = -1 if relation is None else relation.axis
+        need(all(p == q or i == axis for i, (p, q) in enumerate(zip(shape, other, strict=True))), "other axes differ")
+        if relation is not None:
+            need(len(relation.unit) == shape[axis], "a relation of another length")
+            need(bool(np.all(relation.unit < other[axis])), "a relation with units that are not there")
+
+    def along(self, relation: Relation | None, chain: tuple[int, ...]) -> Relation | None:
+        """From a value of b to one that is affine in it: sums and products with constants that only b has."""
+        for u in chain:
+            node = self.b.nodes[u]
+            below, at = ordered(self.b, u, self.matcher.data_b)
+            neutral = np.array(0.0 if node.op == "add" else 1.0)
+            shape = self.b.shape(below)
+            data = (
+                Operand(shape, shape, relation)
+                if relation is None
+                else Operand(self.widened(relation, shape), shape, relation)
+            )
+            y = self.constants[1].value(at)
+            relation = pointwise(node.op, [data, Operand((), y.shape, None, neutral, y)], len(shape))
+        return relation
+
+    @staticmethod
+    def widened(relation: Relation | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a's value, given b's."""
+        if relation is None:
+            return shape
+        return tuple(len(relation.unit) if i == relation.axis else n for i, n in enumerate(shape))
+
+    def follow(self, pair: Pair) -> Relation | None:
+        """The relation of one value."""
+        node = self.a.nodes[pair.a]
+        args = ordered(self.a, pair.a, self.matcher.data_a)
+        data = [u for u in args if u in self.matcher.data_a]
+        if pair.b is None:  # a product or sum with stored numbers that only a has
+            (below,) = data
+            at = next(u for u in args if u not in self.matcher.data_a)
+            x = self.constants[0].value(at)
+            relation, shape = self.relations[below], self.a.shape(below)
+            there = self.b.shape(self.matcher.image[below])
+            neutral = np.array(0.0 if node.op == "add" else 1.0)
+            return pointwise(
+                node.op, [Operand(shape, there, relation), Operand(x.shape, (), None, x, neutral)], len(shape)
+            )
+        other = self.b.nodes[pair.b]
+        others = ordered(self.b, pair.b, self.matcher.data_b)
+        need(len(set(data)) == len(data) or len(set(pair.chains)) == 1, "one value stands for two")
+        entering = {u: self.along(self.relations[u], chain) for u, chain in zip(data, pair.chains, strict=True)}
+        return self.rule(node, other, args, others, entering)
+
+    def rule(
+        self, node: Node, other: Node, args: tuple, others: tuple, entering: dict[int, Relation | None]
+    ) -> Relation | None:
+        """One operation that both networks have."""
+        shapes, there = [self.a.shape(u) for u in args], [self.b.shape(w) for w in others]
+        if node.op in MOVES:
+            return move(node, other, entering[args[0]], shapes[0], there[0])
+        if node.op == "map":
+            return map_rule(entering[args[0]], node.attrs[0], node.attrs[1:])
+        if node.op in ("add", "mul", "max", "min"):
+            return pointwise(node.op, self.operands(args, others, entering), len(node.shape or ()))
+        if node.op == "conv":
+            need(args[0] in entering and args[1] not in entering, "a kernel that is computed from the input")
+            claim, wa, wb = self.weights(args[1], others[1])
+            return convolution(node, other, entering[args[0]], wa, wb, claim)
+        if node.op == "matmul":
+            return self.product(args, others, entering, other)
+        rules = {"pad": padded, "window": pooled, "cumsum": cumulated}
+        if node.op in rules:
+            return rules[node.op](node, other, entering[args[0]])
+        if node.op == "reduce":
+            return reduced(node, other, entering[args[0]], shapes[0])
+        if node.op == "cat":
+            for u, w in zip(args, others, strict=True):
+                need(u in entering or self.constant(u, w), "joined constants differ")
+            return concatenated(node, other, [entering.get(u) for u in args], shapes, there)
+        need(node.attrs == other.attrs, f"the networks differ in the settings of {node.op}")
+        for u, w in zip(args, others, strict=True):
+            need(entering[u] is None if u in entering else self.constant(u, w), f"units are cut in front of {node.op}")
+        return None
+
+    def product(self, args: tuple, others: tuple, entering: dict[int, Relation | None], other: Node) -> Relation | None:
+        """x @ W, W @ x, or a product of two computed tensors."""
+        left, right = (u in entering for u in args)
+        ranks = [len(self.a.shape(u)) for u in args]
+        if left and right:
+            p, q = (entering[u] for u in args)
+            if p is not None or q is not None:
+                inner = ranks[0] - 1, ranks[1] - 2
+                paired(p, q, inner, (self.a.shape(args[0])[-1], self.b.shape(others[0])[-1]))
+            return None
+        w = 1 if left else 0
+        relation = entering[args[1 - w]]
+        if relation is None and self.constant(args[w], others[w]):
+            return None
+        claim, wa, wb = self.weights(args[w], others[w])
+        assert other.shape is not None
+        return matrix(relation, ranks[1 - w], wa, wb, claim, other.shape, left=left)
+
+    def weights(self, u: int, w: int) -> tuple[Claim | None, np.ndarray, np.ndarray]:
+        """Both weights, and what is claimed of the outputs of a's."""
+        at = u
+        while self.a.nodes[at].op in MOVES:
+            at = self.a.nodes[at].args[0]
+        name = self.a.nodes[at].attrs[0] if self.a.nodes[at].op == "array" else None
+        claim = self.claims.get(name) if name is not None else None
+        if claim is not None and name is not None:
+            self.met.add(name)
+        return claim, self.constants[0].value(u), self.constants[1].value(w)
+
+    def operands(self, args: tuple, others: tuple, entering: dict[int, Relation | None]) -> list[Operand]:
+        """The arguments of an elementwise operation; constants get their values where something else is cut."""
+        cut = any(r is not None for r in entering.values())
+        out = []
+        for u, w in zip(args, others, strict=True):
+            shape, there = self.a.shape(u), self.b.shape(w)
+            if u in entering:
+                out.append(Operand(shape, there, entering[u]))
+            elif not cut and self.constant(u, w):
+                out.append(Operand(shape, there))
+            else:
+                out.append(Operand(shape, there, None, self.constants[0].value(u), self.constants[1].value(w)))
+        return out
+
+    def constant(self, u: int, w: int) -> bool:
+        """Whether two values that depend on no input are computed alike from the same numbers."""
+        stack, seen = [(u, w)], set()
+        while stack:
+            u, w = stack.pop()
+            if (u, w) in seen:
+                continue
+            seen.add((u, w))
+            p, q = self.a.nodes[u], self.b.nodes[w]
+            if p.op != q.op or p.shape != q.shape or len(p.args) != len(q.args):
+                return False
+            if p.op == "array":
+                x, y = self.a.arrays[p.attrs[0]], self.b.arrays[q.attrs[0]]
+                if x.dtype != y.dtype or x.shape != y.shape or x.tobytes() != y.tobytes():
+                    return False
+            elif p.attrs != q.attrs:
+                return False
+            stack += zip(p.args, q.args, strict=True)
+        return True
+
+
+def same_inputs(a: Graph, b: Graph) -> None:
+    """Both networks take the same tensors."""
+    need(len(a.inputs) == len(b.inputs), "the networks have different inputs")
+    for u, v in zip(a.inputs, b.inputs, strict=True):
+        kinds = [(g.shape(w), w in g.integral, w in g.boolean) for g, w in ((a, u), (b, v))]
+        need(kinds[0] == kinds[1], "the networks have different inputs")

@@ -1,0 +1,231 @@
+"""Certificates of units taken out of any graph: every relation holds at random points, forgeries are refused."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.equivalence.test_compression_graph import ACTIVATIONS, KINDS, compress, exported, made, plant
+from torch import nn
+
+import fiberscope as fs
+import fiberscope_verify
+from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope_verify.chain import reachable
+from fiberscope_verify.channel_constants import difference, ratio
+from fiberscope_verify.channel_steps import Walk, read_claims
+from fiberscope_verify.channels import OPEN
+from fiberscope_verify.core import Graph
+from fiberscope_verify.evaluate import Ball, step
+from fiberscope_verify.lower import lower
+
+
+def values(graph: Graph, x: list[np.ndarray]) -> dict[int, np.ndarray]:
+    """Every value of a graph at one input, by the checker's own arithmetic (centres only)."""
+    out: dict[int, Ball] = {v: Ball(part, np.zeros(part.shape)) for v, part in zip(graph.inputs, x, strict=True)}
+    for v in reachable(graph):
+        if v not in out:
+            out[v] = step(graph, v, graph.nodes[v], [out[u] for u in graph.nodes[v].args])
+    return {v: ball.mid for v, ball in out.items()}
+
+
+def holds(walk: Walk, seed: int = 0) -> int:
+    """All relations of a walk at random inputs; returns how many were not plain equality."""
+    rng, cut = np.random.default_rng(seed), 0
+    for size in (1.0, 30.0):
+        x = [size * rng.normal(size=walk.a.shape(v)) for v in walk.a.inputs]
+        a, b = values(walk.a, x), values(walk.b, x)
+        for v, relation in walk.relations.items():
+            p, q = a[v], b[walk.matcher.image[v]]
+            scale = max(np.abs(p).max(), 1.0)
+            if relation is None:
+                np.testing.assert_allclose(p, q, atol=1e-12 * scale)
+                continue
+            cut += 1
+            p, q = np.moveaxis(p, relation.axis, 0), np.moveaxis(q, relation.axis, 0)
+            for i, u in enumerate(relation.unit):
+                if u != OPEN:
+                    linear = float(Fraction(int(relation.scale[i].p), int(relation.scale[i].q))) * q[u] if u >= 0 else 0
+                    shift = float(Fraction(int(relation.shift[i].p), int(relation.shift[i].q)))
+                    np.testing.assert_allclose(p[i], np.broadcast_to(linear + shift, p[i].shape), atol=1e-12 * scale)
+    return cut
+
+
+class Gated(nn.Module):
+    """Depthwise, squeeze and excite, an average pool with padding, batch norm, concatenation, a split."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.deep = nn.Conv2d(2, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.norm, self.squeeze, self.excite = nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1)
+        self.side, self.c2 = nn.Conv2d(2, 5, 3), nn.Conv2d(8, 6, 3)
+        self.out = nn.Linear(11, 4)
+        self.rho: nn.Module = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.norm(self.deep(self.rho(self.c1(x)))).relu()
+        gate = self.excite(self.squeeze(h.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        h = nn.functional.avg_pool2d(h * gate, 3, 1, 1)
+        h = torch.cat([self.c2(h).relu(), self.side(x).relu()], dim=1)
+        return self.out(h.amax((2, 3)))
+
+
+def gated() -> tuple[Any, torch.Tensor]:
+    module, _, _ = made("convolutions", "relu")
+    module = Gated()
+    rng = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_((torch.randn(parameter.shape, generator=rng) * 64).round() / 256)
+        module.norm.running_mean.copy_((torch.randn(8, generator=rng) * 64).round() / 256)
+        module.norm.running_var.copy_(torch.rand(8, generator=rng) + 0.5)
+        module.squeeze.weight[2], module.squeeze.bias[2] = 2 * module.squeeze.weight[0], 2 * module.squeeze.bias[0]
+        module.c2.weight[4], module.c2.bias[4] = 0.0, -1.0
+        module.side.weight[3], module.side.bias[3] = module.side.weight[1], module.side.bias[1]
+    return module.eval(), torch.zeros(2, 2, 6, 6)
+
+
+@functools.cache
+def planted(kind: str, activation: str) -> tuple[Certificate, fs.Network, fs.Network]:
+    """A proof, the network and the smaller one."""
+    module, example, first = made(kind, activation)
+    plant(module, activation, first)
+    return proof_of(fs.load(module, (example,)))
+
+
+def proof_of(net: fs.Network) -> tuple[Certificate, fs.Network, fs.Network]:
+    result = compress(net)
+    assert result.ledger is not None
+    return result.ledger.certificate(net, result.network), net, result.network
+
+
+def walked(proof: Certificate, a: Any, b: Any) -> Walk:
+    first, second = fiberscope_verify.read_model(a), fiberscope_verify.read_model(b)
+    parsed = fiberscope_verify.certificate.read_certificate(proof.to_bytes())
+    walk = Walk(lower(first), lower(second), read_claims(parsed, first))
+    walk.run()
+    return walk
+
+
+@pytest.mark.parametrize(("kind", "activation"), list(itertools.product(KINDS, ACTIVATIONS)))
+def test_every_relation_holds(kind: str, activation: str):
+    proof, net, small = planted(kind, activation)
+    assert proof.document["strength"] == "exact"
+    report = fiberscope_verify.verify(proof.to_bytes(), net.neutral(), small.neutral())
+    assert report.valid, report.reason
+    assert holds(walked(proof, net.neutral(), small.neutral())) > 0
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("convolutions", "onnx"), ("residual", "pt2")])
+def test_files_come_with_a_certificate(kind: str, ending: str, tmp_path: Path):
+    module, example, first = made(kind, "relu")
+    plant(module, "relu", first)
+    net = fs.load(exported(module, example, tmp_path / "a.onnx") if ending == "onnx" else module, (example,))
+    a, b, p = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}", tmp_path / "p.fsc"
+    net.save(a)
+    result = compress(net, out=b, certificate=p)
+    assert result.proved
+    assert result.no_certificate is None
+    report = fiberscope_verify.verify(p, str(a) if ending == "onnx" else net.neutral(), str(b))
+    assert report.valid, report.reason
+    if ending == "onnx":
+        assert not fiberscope_verify.verify(p, str(a), str(a)).valid
+
+
+def test_gates_pools_batch_norms_and_joins():
+    module, example = gated()
+    net = fs.load(module, (example,))
+    result = compress(net)
+    assert result.units_before - result.units_after == 2
+    assert holds(walked(*(proof_of(net)[0], net.neutral(), result.network.neutral()))) > 0
+
+
+def forged(proof: Certificate, rng: np.random.Generator) -> Certificate:
+    """One number of a certificate changed."""
+    document, arrays = copy.deepcopy(proof.document), {k: v.copy() for k, v in proof.arrays.items()}
+    name = sorted(arrays)[rng.integers(len(arrays))]
+    i = rng.integers(len(arrays[name]))
+    kind = rng.integers(4)
+    if kind == 0:
+        arrays[name][i] = arrays[name][i] + rng.choice([-1, 1])
+    elif kind == 1:
+        arrays[name] = rng.permutation(arrays[name])
+    elif kind == 2:
+        j = rng.integers(len(arrays[name]))
+        arrays[name][i] = arrays[name][j]
+    else:
+        step = document["steps"][rng.integers(len(document["steps"]))]
+        count = len(arrays[step["unit"]])
+        step["scale"] = step["scale"] or ["1/1"] * count
+        step["scale"][rng.integers(count)] = str(rng.choice(["2/1", "-1/1", "0/1", "1/3"]))
+    return Certificate(document, arrays)
+
+
+@pytest.mark.parametrize(("kind", "activation"), [("convolutions", "relu"), ("residual", "tanh"), ("branches", "gelu")])
+def test_forged_certificates_are_refused_or_say_something_true(kind: str, activation: str):
+    proof, net, small = planted(kind, activation)
+    rng, refused, models = np.random.default_rng(0), 0, (net.neutral(), small.neutral())
+    for _ in range(60):
+        other = forged(proof, rng)
+        report = fiberscope_verify.verify(other.to_bytes(), *models)
+        if not report.valid:
+            refused += 1
+        else:  # a unit that is zero may be called a multiple of any other
+            holds(walked(other, *models))
+    assert refused > 30
+
+
+@pytest.mark.parametrize(("kind", "activation"), [("convolutions", "relu"), ("residual", "tanh"), ("branches", "gelu")])
+def test_no_weight_of_the_smaller_network_may_move(kind: str, activation: str):
+    """One unit in the last place of any weight is another function, and no certificate of "exact"."""
+    proof, net, small = planted(kind, activation)
+    rng = np.random.default_rng(1)
+    for name, tensor in small.weights.items():
+        for _ in range(3):
+            moved = tensor.clone().reshape(-1)
+            i = int(rng.integers(len(moved)))
+            moved[i] = torch.nextafter(moved[i], torch.tensor(float(rng.choice([-9, 9]))))
+            other = small.replace({name: moved.reshape(tensor.shape)})
+            models = [proof.document["models"][0], {"sha256": other.sha256, "format": other.format}]
+            about = Certificate({**proof.document, "models": models}, proof.arrays)
+            assert not fiberscope_verify.verify(about.to_bytes(), net.neutral(), other.neutral()).valid
+
+
+def test_a_constant_in_front_of_zero_padding_is_not_uniform():
+    """relu(0.75) = 0.75 inside, 0 around: moving it into the next bias would be wrong at the edges."""
+    module, example, _ = made("convolutions", "relu", 5)
+    with torch.no_grad():
+        module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75
+        other = copy.deepcopy(module)
+        other.c2.bias += 0.75 * module.c2.weight[:, 2].sum((1, 2))
+        other.c2.weight[:, 2] = 0.0
+    a, b = (fs.load(m, (example,)) for m in (module, other))
+    document = {"step": "units", "weight": "c1.weight", "unit": "v0", "scale": None}
+    unit = np.arange(8)
+    unit[2] = -1
+    proof = certificate(a, b, claim="equal", strength="exact", method="channels", steps=[document], arrays={"v0": unit})
+    report = fiberscope_verify.verify(proof.to_bytes(), a.neutral(), b.neutral())
+    assert not report.valid
+
+
+def test_differences_and_ratios():
+    third, x, y = 1 / 3, np.array([3.0, 4.0]), np.array([1.0, 2.0])
+    assert difference(x, y, fs_number(1)) == 2
+    assert difference(x, y, fs_number(2)) is None
+    assert ratio(2 * y, y) == 2
+    assert ratio(x, y) is None
+    assert ratio(np.zeros(2), np.zeros(2)) == 1
+    assert ratio(np.array([third]), np.array([1.0])) == fs_number(*third.as_integer_ratio())
+
+
+def fs_number(p: int, q: int = 1) -> Any:
+    from flint import fmpq
+
+    return fmpq(p, q)
