@@ -2,6 +2,8 @@
 
 Steps: {"step": "units", "weight", "unit", "scale"}, one per weight of a whose outputs are not b's one by one: output i
 of a's weight is scale_i times output unit_i of b's (-1: it has none); ``scale`` is a list of texts p/q, or null.
+{"step": "steady", "map", "axis", "units"}: these units are constant after a's map number ``map`` (counted from 0 in
+the order of the graph), for every input of the domain, as intervals show.
 All else follows: `channels`, `channel_sums`, `channel_moves` hold the rules, `channel_match` the order.
 """
 
@@ -9,15 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .certificate import Certificate, fields
+from .certificate import Certificate
 from .chain import reachable
+from .channel_claims import Known, read_claims, read_steady
 from .channel_constants import Constants
 from .channel_match import Matcher, Pair, ordered
 from .channel_moves import concatenated, cumulated, move, padded, paired, pooled, reduced
 from .channel_sums import Claim, convolution, matrix
-from .channels import ONE, Operand, Relation, filled, map_rule, pointwise
+from .channels import CONSTANT, ONE, Operand, Relation, clean, each, map_rule, pointwise
 from .core import MOVES, Graph, Node
-from .exact import parse_rational
+from .exact import rational
 from .lower import lower
 from .model import Model
 from .report import Reject, need
@@ -26,7 +29,8 @@ from .report import Reject, need
 def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> None:
     """All steps of the method; raises Reject where one fails."""
     claims = read_claims(certificate, a)
-    walk = Walk(lower(a), lower(b), claims)
+    graph = lower(a)
+    walk = Walk(graph, lower(b), claims, read_steady(certificate, graph, a))
     walk.run()
     checked.append(f"{len(claims)} weights lose units; {walk.count} operations followed")
     unused = set(claims) - walk.met
@@ -34,29 +38,11 @@ def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[s
     checked.append("the outputs are the same")
 
 
-def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
-    """Per weight of a: its outputs among those of b."""
-    claims: dict[str, Claim] = {}
-    for step in certificate.steps:
-        weight, unit, scale = fields(step, "units", "weight", "unit", "scale")
-        name = a.array_name(weight) if isinstance(weight, str) else None
-        if name is None or name in claims:
-            raise Reject(f"the step names {str(weight)[:80]!r}, which is no weight of the first model, or twice")
-        units = certificate.array(unit, "i")
-        factors = filled(len(units), ONE)
-        if scale is not None:
-            need(isinstance(scale, list) and len(scale) == len(units), "one scale for every unit")
-            factors[:] = [parse_rational(s) for s in scale]
-            need(bool(np.all(factors != 0)), "a scale is zero")
-        claims[name] = units, factors
-    return claims
-
-
 class Walk:
-    """The relations of all values of a, in order."""
+    """The relations of all values of a, in order; ``known`` holds units of a that are constant."""
 
-    def __init__(self, a: Graph, b: Graph, claims: dict[str, Claim]):
-        self.a, self.b, self.claims = a, b, claims
+    def __init__(self, a: Graph, b: Graph, claims: dict[str, Claim], known: Known | None = None):
+        self.a, self.b, self.claims, self.known = a, b, claims, known or {}
         self.constants = Constants(a), Constants(b)
         self.matcher = Matcher(a, b)
         self.relations: dict[int, Relation | None] = {}
@@ -76,7 +62,10 @@ class Walk:
             if pair is None:
                 raise Reject(f"the second network has no {node.op} {str(node.attrs)[:60]} like value {v} of the first")
             try:
-                self.relations[v] = self.follow(pair)
+                relation = self.informed(v, self.follow(pair))
+                if relation is not None:
+                    relation = clean(relation, self.b.shape(self.matcher.image[v])[relation.axis])
+                self.relations[v] = relation
                 self.fits(v)
             except Reject as error:
                 raise Reject(f"at {node.op} {str(node.attrs)[:60]}, value {v}: {error}") from None
@@ -84,6 +73,13 @@ class Walk:
         need(len(self.a.outputs) == len(self.b.outputs), "the networks have different outputs")
         for v, u in zip(self.a.outputs, self.b.outputs, strict=True):
             self.output(v, u)
+
+    def informed(self, v: int, relation: Relation | None) -> Relation | None:
+        """A relation with the units that are known to be constant."""
+        if relation is None or v not in self.known or self.known[v][0] != relation.axis:
+            return relation
+        constants = {i: rational(c) for i, c in self.known[v][1].items()}
+        return each(relation, lambda i, u, s, c: (CONSTANT, ONE, constants[i]) if i in constants else (u, s, c))
 
     def output(self, v: int, u: int) -> None:
         if v not in self.matcher.data_a or u not in self.matcher.data_b:
@@ -95,6 +91,7 @@ class Walk:
         if chain is None:
             raise Reject("the networks have different outputs")
         relation = self.along(self.relations[v], chain)
+        relation = None if relation is None else clean(relation, self.b.shape(u)[relation.axis])
         need(relation is None and self.a.shape(v) == self.b.shape(u), "an output of the network is not read off b's")
 
     def fits(self, v: int) -> None:

@@ -16,7 +16,7 @@ from tests.network.onnx_models import oracle
 from torch import Tensor, nn
 
 import fiberscope as fs
-from fiberscope.equivalence.compression.graph import GraphCompression
+from fiberscope.equivalence.compression.graph_result import GraphCompression
 
 ACTIVATIONS = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "gelu": nn.GELU()}
 
@@ -117,19 +117,18 @@ def same(a: fs.Network, b: fs.Network, tolerance: float = 1e-11) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_planted_units_go_and_nothing_else(kind: str, activation: str, tmp_path: Path):
+def test_planted_units_go_and_nothing_else(kind: str, activation: str):
     module, example, first = made(kind, activation)
     plain = compress(fs.load(module, (example,)))
     assert plain.units_after == plain.units_before
     wanted = plant(module, activation, first)
     net = fs.load(module, (example,))
-    result = compress(net, out=tmp_path / "b.pt2")
+    result = compress(net)
     assert result.methods == wanted
     assert result.units_before - result.units_after == sum(wanted.values())
     assert result.error_bound == 0.0
     same(net, result.network)
-    same(net, fs.load(tmp_path / "b.pt2"))
-    assert fs.load(tmp_path / "b.pt2").parameters == result.to_json()["parameters_after"] < net.parameters
+    assert result.network.parameters == result.to_json()["parameters_after"] < net.parameters
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,6 +185,96 @@ def test_a_constant_channel_in_front_of_zero_padding_stays():
         module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75
     result = compress(fs.load(module, (example,)))
     assert result.units_after == result.units_before
+
+
+class Unpadded(nn.Module):
+    """Two convolutions without padding."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.c1, self.c2, self.fc = nn.Conv2d(2, 8, 3), nn.Conv2d(8, 6, 2), nn.Linear(6, 3)
+        self.rho = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.rho(self.c2(self.rho(self.c1(x)))).mean((2, 3)))
+
+
+def test_constants_go_where_a_bias_can_hold_them(tmp_path: Path):
+    module, example = filled(Unpadded(nn.ReLU()), 0), torch.zeros(2, 2, 5, 5)
+    with torch.no_grad():
+        module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75
+        module.c1.weight[5], module.c1.bias[5] = 0.0, -2.0
+        module.c2.weight[3], module.c2.bias[3] = 0.0, 0.5
+    for net, ending in (
+        (fs.load(module, (example,)), "pt2"),
+        (fs.load(exported(module, example, tmp_path / "a.onnx")), "onnx"),
+    ):
+        result = compress(net, out=tmp_path / f"b.{ending}", certificate=tmp_path / "p.fsc")
+        assert result.methods == {"dead": 1, "constant": 2}
+        assert result.proved
+        assert [layer.constant for layer in result.layers] == [1, 1]
+        same(net, fs.load(tmp_path / f"b.{ending}"))
+
+
+def test_constants_that_no_bias_can_hold_stay():
+    """tanh(0.75) is no stored number; neither is 0.75 (1 + 2^-23) beside a bias of 1024."""
+    module, example = filled(Unpadded(nn.Tanh()), 0), torch.zeros(2, 2, 5, 5)
+    with torch.no_grad():
+        module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75
+        module.c1.weight[5], module.c1.bias[5] = 0.0, 0.0
+    assert compress(fs.load(module, (example,))).methods == {"dead": 1}
+    module = filled(Unpadded(nn.ReLU()), 0)
+    with torch.no_grad():
+        module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75 * (1 + 2.0**-23)
+        module.c2.bias += 1024.0
+    assert compress(fs.load(module, (example,))).methods == {}
+
+
+def test_signs_show_a_unit_that_is_never_positive():
+    module, example = filled(Unpadded(nn.ReLU()), 0), torch.zeros(2, 2, 5, 5)
+    with torch.no_grad():
+        module.c2.weight[3] = -module.c2.weight[3].abs()
+        for bias, methods in ((-0.5, {"dead": 1}), (0.0, {"dead": 1}), (1e-9, {})):
+            module.c2.bias[3] = bias
+            net = fs.load(module, (example,))
+            result = compress(net)
+            assert result.methods == methods
+            same(net, result.network)
+
+
+def test_on_a_box_channels_go_that_are_nowhere_positive(tmp_path: Path):
+    module, example, _ = made("residual", "relu", 9)
+    with torch.no_grad():
+        largest = float(module.c1.weight[4].abs().sum())
+        module.stem.weight[:] *= 0.125
+        reach = float((module.stem.weight.abs().sum((1, 2, 3)) + module.stem.bias).max())
+        module.c1.bias[4] = -largest * max(reach, 1.0) - 1e-3
+    path = exported(module, example, tmp_path / "a.onnx")
+    net = fs.load(path)
+    assert compress(net).methods == {}
+    result = compress(net, box=(-1, 1), out=tmp_path / "b.onnx", certificate=tmp_path / "p.fsc")
+    assert result.methods == {"dead": 1}
+    assert result.proved
+    assert result.to_json()["domain"]["lo"] == [-1.0] * 32
+    x = np.random.default_rng(0).uniform(-1, 1, (50, net.n_in))
+    np.testing.assert_allclose(result.network.run_flat(x), net.run_flat(x), rtol=0, atol=1e-12)
+    inputs = {"x": x.reshape(50, 2, 4, 4).astype(np.float32)}
+    before, after = (oracle(str(p), inputs)[0] for p in (path, tmp_path / "b.onnx"))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5 * np.abs(before).max())
+
+
+def test_pt2_files_are_cut_too(tmp_path: Path):
+    module, example, first = made("residual", "relu")
+    wanted = plant(module, "relu", first)
+    fs.load(module, (example,)).save(tmp_path / "a.pt2")
+    net = fs.load(tmp_path / "a.pt2")
+    result = compress(net, out=tmp_path / "b.pt2", certificate=tmp_path / "p.fsc")
+    assert result.methods == wanted
+    assert result.proved
+    small = fs.load(tmp_path / "b.pt2")
+    assert small.batched
+    same(net, small)
+    assert fs.verify(tmp_path / "p.fsc", tmp_path / "a.pt2", tmp_path / "b.pt2").valid
 
 
 def test_a_stream_channel_read_by_a_branch_stays():

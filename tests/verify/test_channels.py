@@ -18,9 +18,12 @@ from torch import nn
 import fiberscope as fs
 import fiberscope_verify
 from fiberscope.equivalence.certificate import Certificate, certificate
+from fiberscope_verify.certificate import read_certificate
 from fiberscope_verify.chain import reachable
+from fiberscope_verify.channel_claims import read_claims
 from fiberscope_verify.channel_constants import difference, ratio
-from fiberscope_verify.channel_steps import Walk, read_claims
+from fiberscope_verify.channel_ranges import ranges
+from fiberscope_verify.channel_steps import Walk
 from fiberscope_verify.channels import OPEN
 from fiberscope_verify.core import Graph
 from fiberscope_verify.evaluate import Ball, step
@@ -78,8 +81,7 @@ class Gated(nn.Module):
 
 
 def gated() -> tuple[Any, torch.Tensor]:
-    module, _, _ = made("convolutions", "relu")
-    module = Gated()
+    module: Any = Gated()
     rng = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -108,7 +110,7 @@ def proof_of(net: fs.Network) -> tuple[Certificate, fs.Network, fs.Network]:
 
 def walked(proof: Certificate, a: Any, b: Any) -> Walk:
     first, second = fiberscope_verify.read_model(a), fiberscope_verify.read_model(b)
-    parsed = fiberscope_verify.certificate.read_certificate(proof.to_bytes())
+    parsed = read_certificate(proof.to_bytes())
     walk = Walk(lower(first), lower(second), read_claims(parsed, first))
     walk.run()
     return walk
@@ -143,7 +145,7 @@ def test_gates_pools_batch_norms_and_joins():
     module, example = gated()
     net = fs.load(module, (example,))
     result = compress(net)
-    assert result.units_before - result.units_after == 2
+    assert result.methods == {"dead": 1, "duplicate": 2}
     assert holds(walked(*(proof_of(net)[0], net.neutral(), result.network.neutral()))) > 0
 
 
@@ -161,7 +163,8 @@ def forged(proof: Certificate, rng: np.random.Generator) -> Certificate:
         j = rng.integers(len(arrays[name]))
         arrays[name][i] = arrays[name][j]
     else:
-        step = document["steps"][rng.integers(len(document["steps"]))]
+        units = [step for step in document["steps"] if step["step"] == "units"]
+        step = units[rng.integers(len(units))]
         count = len(arrays[step["unit"]])
         step["scale"] = step["scale"] or ["1/1"] * count
         step["scale"][rng.integers(count)] = str(rng.choice(["2/1", "-1/1", "0/1", "1/3"]))
@@ -213,6 +216,58 @@ def test_a_constant_in_front_of_zero_padding_is_not_uniform():
     proof = certificate(a, b, claim="equal", strength="exact", method="channels", steps=[document], arrays={"v0": unit})
     report = fiberscope_verify.verify(proof.to_bytes(), a.neutral(), b.neutral())
     assert not report.valid
+
+
+def sharp(bias: float, kind: str = "relu") -> fs.Network:
+    """Two convolutions; unit 1 of the second is at most ``bias`` for every input, unit 2 nowhere above 0 on [-1, 1]."""
+    module, example, _ = made("convolutions", kind)
+    with torch.no_grad():
+        module.c2.weight[1] = -module.c2.weight[1].abs()
+        module.c2.bias[1] = bias
+        module.c1.bias[2] = -module.c1.weight[2].abs().sum() - bias - 0.5
+    return fs.load(module, (example,))
+
+
+def test_claims_of_constant_units_are_derived_again():
+    net = sharp(-0.25)
+    for box, gone in ((None, 1), ((-1.0, 1.0), 2)):
+        result = compress(net, box=box)
+        assert result.methods == {"dead": gone}
+        assert result.ledger is not None
+        proof = result.ledger.certificate(net, result.network)
+        models = net.neutral(), result.network.neutral()
+        assert fiberscope_verify.verify(proof.to_bytes(), *models).valid
+        assert [s["step"] for s in proof.document["steps"]].count("steady") == gone
+        other = copy.deepcopy(proof.document)
+        if box is not None:
+            assert proof.document["domain"] == {"lo": [-1.0] * 32, "hi": [1.0] * 32}
+            other["domain"]["hi"][3] = 40.0
+            assert not fiberscope_verify.verify(Certificate(other, proof.arrays).to_bytes(), *models).valid
+            other["domain"] = "all"
+            assert not fiberscope_verify.verify(Certificate(other, proof.arrays).to_bytes(), *models).valid
+        for claim in (s for s in proof.document["steps"] if s["step"] == "steady"):
+            wrong = {**proof.arrays, claim["units"]: (proof.arrays[claim["units"]] + 2) % 6}
+            assert not fiberscope_verify.verify(Certificate(proof.document, wrong).to_bytes(), *models).valid
+        without = [s for s in proof.document["steps"] if s["step"] != "steady"]
+        arrays = {s["unit"]: proof.arrays[s["unit"]] for s in without}
+        about = Certificate({**proof.document, "steps": without}, arrays)
+        assert not fiberscope_verify.verify(about.to_bytes(), *models).valid
+
+
+def test_intervals_hold_at_random_points():
+    net = sharp(-0.25)
+    module, example = gated()
+    for other in (net, fs.load(module, (example,))):
+        graph, rng = lower(fiberscope_verify.read_model(other.neutral())), np.random.default_rng(0)
+        for size in (None, 2.0):
+            lo, hi = (None, None) if size is None else (np.full(other.n_in, -size), np.full(other.n_in, size))
+            known = ranges(graph, lo, hi)
+            for _ in range(5):
+                x = [rng.uniform(-(size or 50.0), size or 50.0, size=graph.shape(v)) for v in graph.inputs]
+                for v, value in values(graph, x).items():
+                    if v in known:
+                        low, high = known[v]
+                        assert np.all((low - 1e-12 <= value) & (value <= high + 1e-12))
 
 
 def test_differences_and_ratios():

@@ -44,7 +44,7 @@ def compress(
     set: this command never loses anything. It exits with 0 also when nothing could be removed.
 
     Without a box only what holds for every input is removed. On a box a network often loses more than half its units.
-    Networks with convolutions or branches lose whole channels that are redundant for every input; the box is not used.
+    Networks with convolutions or branches lose whole channels; on a box those that intervals show to be constant there.
 
     Example: [bold]fiberscope compress model.onnx -o small.onnx --vnnlib property.vnnlib --certificate proof.fsc[/bold]
     (add [bold]--html report.html[/bold] for a page with a picture)

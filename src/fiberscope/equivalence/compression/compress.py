@@ -43,8 +43,8 @@ def compress(
     Nothing is ever approximated: the only error is the rounding of stored
     numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
-    Networks that are no chain of fully connected layers (convolutions, residual sums) lose only what is redundant for
-    every input, whatever the box; batch norms right after a convolution are folded into it first.
+    Networks that are no chain of fully connected layers (convolutions, residual sums) lose channels that nobody reads,
+    that repeat another, or that are constant on the domain; batch norms of an ONNX file are folded first, which rounds.
 
     Errors: InputError for a wrong box or budget, constraints that no input meets, or a path that cannot be written.
 
@@ -67,9 +67,7 @@ def compress(
     chain = chain_of(net)
     domain = domain_of(net, box, polytope)  # refuses a wrong one
     if chain is None or not chain.activations:
-        if box is not None:
-            say("no bounds are known for this graph: only what is redundant for every input is removed")
-        result: Compression = compress_graph(net, seed=seed, say=say, start=start)
+        result: Compression = compress_graph(net, seed=seed, say=say, start=start, box=domain.box)
     elif domain.box is not None and can_bound(chain):
         try:
             result = compress_boxed(net, chain, domain, stored_dtype(net), budget, seed, say, start)

@@ -1,92 +1,52 @@
-"""Compress networks of any graph on all inputs: convolutions per channel, residual and other branching networks.
+"""Compress networks of any graph: convolutions per channel, residual and other branching networks.
 
-Units of a hidden space go when nobody reads them, when their value is zero for every input, or when they write a
-multiple of what another unit of the space writes and the activation lets the factor through; every weight that carries
-the space is cut. A constant channel that is not zero stays: in front of zero padding its removal would not be exact.
-Each cut is checked against the network before it in float64 and taken back when anything differs.
+Units of a hidden space go when nobody reads them, when they are constant (no input reaches them, or intervals show it
+on the domain), or when they write a multiple of what another unit of the space writes and the activation lets the
+factor through. Every weight that carries the space is cut; constants that are gone enter the biases of their readers,
+if these can hold them exactly (in front of zero padding they cannot, and the unit stays). After every cut the checker's
+own rules must read the network before it off the network after it. Where they do not know an operation of the graph,
+only the rules of `redundancy` are used, outputs are compared, and there is no certificate.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.compression.batch_norm import folded
+from fiberscope.equivalence.compression.candidates import Candidates, found, hidden
+from fiberscope.equivalence.compression.graph_result import GraphCompression
 from fiberscope.equivalence.compression.ledger import Ledger
+from fiberscope.equivalence.compression.proof import Proof, proved, reading, steady_units
 from fiberscope.equivalence.compression.resize import resized
-from fiberscope.equivalence.compression.result import Compression, LayerReport
+from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.compression.slicing import Merge, without
-from fiberscope.equivalence.rigorous import accepts
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.numerics.tolerance import SAME_FUNCTION, STORED_ROUNDING
-from fiberscope.symmetry import redundancy as redundant
 from fiberscope.symmetry.blocks import Workspace
 from fiberscope.symmetry.element import to_array
-from fiberscope.symmetry.groups import Mixing
 from fiberscope.symmetry.symmetries import Symmetries, symmetries
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
-    from fiberscope.symmetry.space import Space
 
 Key = tuple[tuple[str, int], ...]
+Box = tuple[np.ndarray, np.ndarray]
 SAMPLES = 24
 NUMBERS = 400_000
+SINGLE = 16
+WORDS = ("dead", "constant", "duplicate")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class GraphCompression(Compression):
-    """The result for a network that is no chain. ``error_bound`` is 0 when every weight kept is a stored one or an
-    exact sum; None when batch norms were folded, which rounds: ``difference`` is what was measured then."""
-
-    difference: float
-    ledger: Ledger | None = field(default=None, repr=False)
-
-    @property
-    def proved(self) -> bool:
-        return self.error_bound == 0.0 and super().proved
-
-    def written(self, path: str | Path) -> tuple[Certificate | None, str | None]:
-        """Writes the smaller network; returns a certificate about that file, or None and why there is none."""
-        from fiberscope.equivalence.compare import compare
-        from fiberscope.network import load
-
-        self.network.save(path)
-        if self.network is not self.original and self.error_bound is None:
-            return None, "folding batch norms rounds, and no bound on all inputs is derived"
-        saved = load(Path(path))
-        reason = None
-        if self.ledger is not None and self.network is not self.original:
-            proof = self.ledger.certificate(self.original, saved)
-            reason = accepts(proof, self.original, saved)
-            if reason is None:
-                return proof, None
-        try:
-            verdict = compare(self.original, saved, seed=self.seed)
-        except RuntimeError as error:  # the file is written and was checked; only the proof is missing
-            return None, f"the comparison with the original stopped ({type(error).__name__})"
-        if isinstance(verdict.certificate, Certificate) and verdict.answer == "equal":
-            return verdict.certificate, None
-        return None, f"the checker cannot follow this graph ({reason}); outputs were compared instead"
-
-    def bound_in_words(self) -> str:
-        return "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
-
-    def to_json(self) -> dict[str, Any]:
-        """The dict that the command prints."""
-        return {**super().to_json(), "difference": self.difference}
-
-
-def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start: float) -> GraphCompression:
+def compress_graph(
+    net: Network, *, seed: int, say: Callable[[str], None], start: float, box: Box | None = None
+) -> GraphCompression:
     """Fold batch norms, then cut spaces one after the other until nothing more is redundant."""
-    x = samples(net, seed)
+    x = samples(net, seed, box)
     before = net.run_flat(x)
     scale = float(np.abs(before).max(initial=0.0))
     current, norms = folded(net)
@@ -95,43 +55,128 @@ def compress_graph(net: Network, *, seed: int, say: Callable[[str], None], start
         current, norms = net, 0
     if norms:
         say(f"{norms} batch norms folded")
-    sym = symmetries(current)
-    widths = {entry.weights: entry.size for entry in hidden(sym)}
-    counts: dict[Key, dict[str, int]] = {key: {"dead": 0, "duplicate": 0} for key in widths}
-    refused: set[Key] = set()
-    ledger = Ledger(current)
-    step = one_cut(current, sym, x, refused, say, ledger)
-    while step is not None:
-        current, key, words = step
-        for word, count in words.items():
-            counts.setdefault(key, {"dead": 0, "duplicate": 0})[word] += count
-        sym = symmetries(current)
-        step = one_cut(current, sym, x, refused, say, ledger)
+    cutting = Cutting(current, x, box, say)
+    cutting.run()
     layers = []
-    for key, width in widths.items():
-        gone = counts[key]
-        layers.append(LayerReport(width, width - sum(gone.values()), gone["dead"], 0, gone["duplicate"]))
-    methods = {word: sum(c[word] for c in counts.values()) for word in ("dead", "duplicate")}
+    for key, width in cutting.widths.items():
+        gone = cutting.counts[key]
+        layers.append(LayerReport(width, width - sum(gone.values()), **gone))
+    methods = {word: sum(c[word] for c in cutting.counts.values()) for word in WORDS}
     methods = {"batch norm": norms, **methods}
+    lo, hi = box or ((), ())
     return GraphCompression(
         original=net,
-        network=current,
+        network=cutting.net,
         layers=tuple(layers),
         methods={word: count for word, count in methods.items() if count},
         error_bound=None if norms else 0.0,
-        difference=float(np.abs(current.run_flat(x) - before).max(initial=0.0)),
+        difference=float(np.abs(cutting.net.run_flat(x) - before).max(initial=0.0)),
         scale=scale,
-        domain="all",
+        domain="all" if box is None else {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
         seconds=time.perf_counter() - start,
         seed=seed,
-        ledger=ledger,
+        ledger=cutting.ledger,
     )
 
 
-def samples(net: Network, seed: int) -> np.ndarray:
-    """Inputs at which every cut is checked, of sizes 1, 10 and 1000."""
+@dataclass
+class Cutting:
+    """A network on its way: ``net`` is what is left of ``base``."""
+
+    base: Network
+    x: np.ndarray
+    box: Box | None
+    say: Callable[[str], None]
+    refused: set[tuple[Key, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.net, self.sym = self.base, symmetries(self.base)
+        self.widths: dict[Key, int] = {entry.weights: entry.size for entry in hidden(self.sym)}
+        self.counts: dict[Key, dict[str, int]] = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
+        self.ledger = Ledger(self.base, self.box)
+        reason = Proof(self.base, self.base, self.ledger).reason
+        self.followed = reason is None
+        if self.followed:
+            self.ledger.steady = steady_units(self.base, reading(self.base), self.box)
+        else:
+            self.say(f"no proofs for this graph: {reason}")
+
+    def run(self) -> None:
+        """Until no space loses a unit any more."""
+        while self.once():
+            self.sym = symmetries(self.net)
+
+    def once(self) -> bool:
+        """The first space that loses units; False when none does."""
+        net, sym = self.net, self.sym
+        space = Workspace(sym, {name: to_array(net.weights[name]) for name in sym.layouts})
+        stored = {name: t.detach().cpu().numpy() for name, t in net.weights.items() if name in sym.layouts}
+        for entry in hidden(sym):
+            most = sym.groups[entry.atom].atom.size - 1  # a layer keeps one unit
+            steady = self.ledger.steady_places() if self.followed else {}
+            for kind, dead, merges in tries(found(space, sym, entry, steady), most):
+                about = entry.weights, f"{kind} {dead} {merges}"
+                if about in self.refused or (kind == "constant" and not self.followed):
+                    continue
+                if self.attempt(stored, entry.atom, dead, merges):
+                    word = self.word(kind)
+                    counts = self.counts.setdefault(entry.weights, dict.fromkeys(WORDS, 0))
+                    counts[word] += len(dead)
+                    counts["duplicate"] += len(merges)
+                    self.say(
+                        f"{entry.id}: {len(dead)} {word} and {len(merges)} duplicate of {entry.size} units removed"
+                    )
+                    return True
+                self.refused.add(about)
+        return False
+
+    def word(self, kind: str) -> str:
+        return "constant" if kind == "constant" and self.moved else "dead"
+
+    def attempt(self, stored: dict[str, np.ndarray], atom: int, dead: list[int], merges: list[Merge]) -> bool:
+        """Cuts some units, if the rest is proved to compute the same."""
+        smaller = cut(self.net, self.sym, stored, atom, dead, merges)
+        if smaller is None:
+            return False
+        ledger = self.ledger.copy()
+        ledger.cut(self.sym, atom, [*dead, *(m.unit for m in merges)], merges)
+        self.moved = False
+        if self.followed:
+            whole, reason = proved(self.base, smaller, ledger)
+            self.moved = whole is not smaller
+            if reason is not None:
+                return False
+            smaller = whole
+        if not close(smaller.run_flat(self.x), self.net.run_flat(self.x), SAME_FUNCTION):
+            return False
+        self.net, self.ledger = smaller, ledger
+        return True
+
+
+def tries(what: Candidates, most: int) -> Iterator[tuple[str, list[int], list[Merge]]]:
+    """What to take out, the largest part first."""
+    merges = what.merges[:most]
+    dead = what.dead[: most - len(merges)]
+    if dead or merges:
+        yield "sure", dead, merges
+    if dead and merges:
+        yield "dead", dead, []
+        yield "merge", [], merges
+    still = what.still[:most]
+    if still:
+        yield "constant", still, []
+    if len(still) > 1:
+        for unit in still[:SINGLE]:
+            yield "constant", [unit], []
+
+
+def samples(net: Network, seed: int, box: Box | None) -> np.ndarray:
+    """Inputs at which every cut is checked: in the box, or of sizes 1, 10 and 1000."""
     count = max(2, min(SAMPLES, NUMBERS // (net.n_in + net.n_out)))
-    x = sample_inputs(net, count, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    if box is not None:
+        return rng.uniform(*box, size=(count, net.n_in))
+    x = sample_inputs(net, count, rng)
     if all(spec.dtype.is_floating_point for spec in net.inputs):
         x[1::3] *= 10.0
         x[2::3] *= 1000.0
@@ -144,85 +189,6 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
         return False
     size = np.abs(b).max(axis=1, initial=0.0, keepdims=True)
     return bool(np.all(np.abs(a - b) <= tolerance * size))
-
-
-def hidden(sym: Symmetries) -> list[Space]:
-    """The spaces whose units can be told apart and stand once."""
-    return [
-        entry
-        for entry in sym.spaces
-        if not entry.permuted_with and entry.mixing is Mixing.permutation and not sym.groups[entry.atom].context
-    ]
-
-
-def one_cut(
-    net: Network, sym: Symmetries, x: np.ndarray, refused: set[Key], say: Callable[[str], None], ledger: Ledger
-) -> tuple[Network, Key, dict[str, int]] | None:
-    """The first space that loses units, and the network after; None when none does."""
-    space = Workspace(sym, {name: to_array(net.weights[name]) for name in sym.layouts})
-    stored = {name: tensor.detach().cpu().numpy() for name, tensor in net.weights.items() if name in sym.layouts}
-    for entry in hidden(sym):
-        if entry.weights in refused:
-            continue
-        group = sym.groups[entry.atom]
-        dead, merges = found(space, sym, entry)
-        if not dead and not merges:
-            continue
-        dead = dead[: group.atom.size - 1 - len(merges)]  # a layer keeps one unit
-        tries = [(dead, merges), (dead, [])] if merges and dead else [(dead, merges)]
-        for units, merged in tries:
-            smaller = cut(net, sym, stored, entry.atom, units, merged)
-            if smaller is not None and close(smaller.run_flat(x), net.run_flat(x), SAME_FUNCTION):
-                ledger.cut(sym, entry.atom, [*units, *(m.unit for m in merged)], merged)
-                say(f"{entry.id}: {len(units)} dead and {len(merged)} duplicate of {entry.size} units removed")
-                return smaller, entry.weights, {"dead": len(units), "duplicate": len(merged)}
-        refused.add(entry.weights)
-        say(f"{entry.id}: redundant units stay, since the graph cannot be cut there exactly")
-    return None
-
-
-def found(space: Workspace, sym: Symmetries, entry: Space) -> tuple[list[int], list[Merge]]:
-    """Dead units of a space, and duplicates with the unit each goes into."""
-    group = sym.groups[entry.atom]
-    sides = redundant._sides(space, group)
-    if not (sides.rows or sides.plain):
-        return [], []
-    gone = redundant._unread(group, sides) | redundant._zero(replace(group, ops=before_joins(group.ops)), sides)
-    still = redundant._constant(group, sides) & ~gone
-    written = [*sides.rows, *sides.plain]
-    merges = []
-    if not group.tied:
-        rows, alive = np.concatenate(written, axis=1), ~(gone | still)
-        for unit in redundant._duplicates(group, written, alive):
-            into = next((j for j in np.flatnonzero(alive[:unit]) if _scale(group, rows[unit], rows[j])), None)
-            scale = None if into is None else _scale(group, rows[unit], rows[into])
-            if into is not None and scale is not None:
-                merges.append(Merge(unit, int(into), scale))
-    merges = [m for m in merges if m.into not in {other.unit for other in merges}]
-    return [int(u) for u in np.flatnonzero(gone)], merges
-
-
-def before_joins(ops: tuple[str, ...]) -> tuple[str, ...]:
-    """What touches a space before its values are only joined with others ("cat", what is joined being "outside").
-
-    >>> before_joins(("addmm", "relu", "cat", "outside")), before_joins(("addmm", "relu", "add", "outside"))
-    (('addmm', 'relu'), ('addmm', 'relu', 'add', 'outside'))
-    """
-    last = len(ops)
-    while last and ops[last - 1] in ("cat", "outside"):
-        last -= 1
-    return ops[:last] if ops[last : last + 1] == ("cat",) else ops
-
-
-def _scale(group: Any, row: np.ndarray, other: np.ndarray) -> Fraction | None:
-    """The factor of a duplicate, or None."""
-    columns = redundant._written(group)
-    scaled = len(group.log_modes) == 1 and all(group.log_modes[0][c] == 1 for c in columns)
-    signed = len(group.sign_modes) == 1 and all(group.sign_modes[0][c] for c in columns)
-    if not redundant._multiple(row, other, scaled, signed):
-        return None
-    pivot = int(np.argmax(np.abs(other)))
-    return Fraction(float(row[pivot])) / Fraction(float(other[pivot])) if other[pivot] else Fraction(1)
 
 
 def cut(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,42 @@ if TYPE_CHECKING:
 Axis = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class Steady:
+    """Units that are constant after a map of the original's graph (its number and axis there), which follows the sums
+    that a weight writes along one of its axes: there the units have the same numbers."""
+
+    map: int
+    along: int
+    weight: str
+    axis: int
+    units: np.ndarray
+
+
 class Ledger:
     """Per (weight, axis) of the original: the place it has now (-1: none) and what it is times that place's."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, box: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+        self.box = box
+        self.steady: list[Steady] = []
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
+
+    def copy(self) -> Ledger:
+        """The same, to be cut further on trial."""
+        out = copy.copy(self)
+        out.unit, out.scale = dict(self.unit), dict(self.scale)
+        return out
+
+    def steady_places(self) -> dict[Axis, np.ndarray]:
+        """Places of today's weights whose outputs are known to be constant."""
+        out: dict[Axis, np.ndarray] = {}
+        for found in self.steady:
+            key = found.weight, found.axis
+            now = self.unit[key][found.units] if key in self.unit else found.units
+            out[key] = np.union1d(out.get(key, now[:0]), now[now >= 0])
+        return out
 
     def cut(self, symmetries: Symmetries, atom: int, units: list[int], merges: list[Merge]) -> None:
         """Units of a space are taken out everywhere; merged ones live on in another."""
@@ -43,8 +74,8 @@ class Ledger:
 
     def _move(self, key: Axis, out: np.ndarray, moved: dict[int, tuple[int, Fraction]]) -> None:
         place = np.where(out, -1, np.cumsum(~out) - 1)
-        unit = self.unit.get(key, np.arange(self.shapes.get(key[0], (len(out),) * 9)[key[1]]))
-        scale = self.scale.get(key, [Fraction(1)] * len(unit))
+        unit = self.unit[key].copy() if key in self.unit else np.arange(self.shapes[key[0]][key[1]])
+        scale = list(self.scale.get(key, [Fraction(1)] * len(unit)))
         for i, at in enumerate(unit.tolist()):
             if at in moved:
                 unit[i], scale[i] = place[moved[at][0]], scale[i] * moved[at][1]
@@ -64,7 +95,17 @@ class Ledger:
             plain = all(s == 1 for s in scale)
             texts = None if plain else [f"{s.numerator}/{s.denominator}" for s in scale]
             steps.append({"step": "units", "weight": name, "unit": f"v{len(arrays) - 1}", "scale": texts})
-        return certificate(a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays)
+        for found in self.steady:
+            key = found.weight, found.axis
+            if key in self.unit and (gone := found.units[self.unit[key][found.units] < 0]).size:
+                arrays[f"v{len(arrays)}"] = gone.astype(np.int64)
+                names = {"map": found.map, "axis": found.along, "units": f"v{len(arrays) - 1}"}
+                steps.append({"step": "steady", **names})
+        lo, hi = self.box or ((), ())
+        domain = {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]} if self.box else "all"
+        return certificate(
+            a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays, domain=domain
+        )
 
 
 def output_axes(net: Network) -> dict[str, int]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fiberscope.equivalence.rigorous import checker_model
 from fiberscope.errors import FiberscopeError
 from fiberscope.network.loading import load
 
@@ -27,11 +28,23 @@ def resized(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> Ne
     try:
         if net.format == "onnx":
             return reloaded(onnx_bytes(net, weights, {}), net) or reloaded(onnx_bytes(net, weights, sizes), net)
+        if net.format == "pt2":
+            return _retraced(net, weights, {}) or _retraced(net, weights, sizes)
         if net.format == "module":
             return load(_module(net, weights), examples(net), name=net.name)
     except (FiberscopeError, RuntimeError, ValueError, TypeError):
         return None
     return None
+
+
+def _retraced(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> Network | None:
+    """The graph of a file, traced again with weights of other shapes."""
+    from fiberscope.equivalence.compression.resize_graph import graph_module
+
+    try:
+        return load(graph_module(net, weights, sizes), examples(net), name=net.name)
+    except (FiberscopeError, RuntimeError, ValueError, TypeError):
+        return None
 
 
 def examples(net: Network) -> tuple[torch.Tensor, ...]:
@@ -46,7 +59,9 @@ def reloaded(data: bytes, net: Network) -> Network | None:
         path.write_bytes(data)
         for given in (None, shapes):
             try:
-                return load(path, name=net.name, input_shapes=given)
+                made = load(path, name=net.name, input_shapes=given)
+                checker_model(made)  # read now: the file is gone afterwards
+                return made
             except FiberscopeError:
                 continue
     return None
@@ -59,12 +74,14 @@ def onnx_bytes(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) ->
 
     model = onnx.ModelProto.FromString(net.origin.data)  # type: ignore[attr-defined]
     graph = model.graph
+    stored = net.origin.stored  # type: ignore[attr-defined]
+    changed = {n: t.detach().cpu().numpy() for n, t in net.weights.items() if t is not stored.get(n)}
+    weights = {**changed, **weights}
     for tensor in graph.initializer:
         if tensor.name in weights:
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(weights[tensor.name]), tensor.name))
         elif tensor.data_location == 1:
-            stored = net.origin.stored[tensor.name]  # type: ignore[attr-defined]
-            tensor.CopyFrom(numpy_helper.from_array(stored.numpy(), tensor.name))
+            tensor.CopyFrom(numpy_helper.from_array(stored[tensor.name].numpy(), tensor.name))
     for node in graph.node:
         if node.op_type == "Constant" and node.output[0] in weights:
             del node.attribute[:]

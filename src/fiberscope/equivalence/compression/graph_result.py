@@ -1,0 +1,59 @@
+"""The result for a network that is no chain, and the certificate about the file that it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fiberscope.equivalence.certificate import Certificate
+from fiberscope.equivalence.compression.ledger import Ledger
+from fiberscope.equivalence.compression.proof import steady_units
+from fiberscope.equivalence.compression.result import Compression
+from fiberscope.equivalence.rigorous import accepts, checker_model
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GraphCompression(Compression):
+    """The result for a network that is no chain. ``error_bound`` is 0 when every weight kept is a stored one or an
+    exact sum; None when batch norms were folded, which rounds: ``difference`` is what was measured then."""
+
+    difference: float
+    ledger: Ledger | None = field(default=None, repr=False)
+
+    @property
+    def proved(self) -> bool:
+        return self.error_bound == 0.0 and super().proved
+
+    def written(self, path: str | Path) -> tuple[Certificate | None, str | None]:
+        """Writes the smaller network; returns a certificate about that file, or None and why there is none."""
+        from fiberscope.equivalence.compare import compare
+        from fiberscope.network import load
+
+        self.network.save(path)
+        if self.network is not self.original and self.error_bound is None:
+            return None, "folding batch norms rounds, and no bound on all inputs is derived"
+        saved = load(Path(path))
+        reason = None
+        if self.ledger is not None and self.network is not self.original:
+            ledger = self.ledger.copy()
+            if ledger.steady:
+                ledger.steady = steady_units(self.original, checker_model(self.original), ledger.box)
+            proof = ledger.certificate(self.original, saved)
+            reason = accepts(proof, self.original, saved)
+            if reason is None:
+                return proof, None
+        try:
+            verdict = compare(self.original, saved, seed=self.seed)
+        except RuntimeError as error:  # the file is written and was checked; only the proof is missing
+            return None, f"the comparison with the original stopped ({type(error).__name__})"
+        if isinstance(verdict.certificate, Certificate) and verdict.answer == "equal":
+            return verdict.certificate, None
+        return None, f"the checker cannot follow this graph ({reason}); outputs were compared instead"
+
+    def bound_in_words(self) -> str:
+        return "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
+
+    def to_json(self) -> dict[str, Any]:
+        """The dict that the command prints."""
+        return {**super().to_json(), "difference": self.difference}

@@ -1,0 +1,160 @@
+"""Whether the checker can read network a off a smaller network b, and which biases of b are still wrong."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiberscope.equivalence.compression.ledger import Ledger, Steady, output_axes
+from fiberscope.equivalence.compression.resize import resized
+from fiberscope.equivalence.rigorous import checker_model, neutral
+
+if TYPE_CHECKING:
+    from fiberscope.network import Network
+
+ROUNDS = 12
+
+
+class Proof:
+    """One run of the checker's own rules; ``reason`` is None where they reach the outputs."""
+
+    def __init__(self, a: Network, b: Network, ledger: Ledger) -> None:
+        from fiberscope_verify.certificate import read_certificate
+        from fiberscope_verify.channel_claims import read_claims, read_steady
+        from fiberscope_verify.channel_steps import Walk
+        from fiberscope_verify.lower import lower
+        from fiberscope_verify.report import Reject
+
+        self.b = b
+        self.walk: Any = None
+        self.reason: str | None = None
+        try:
+            first, second = reading(a), reading(b)
+            parsed = read_certificate(ledger.certificate(a, b).to_bytes())
+            graph = lower(first)
+            self.walk = Walk(graph, lower(second), read_claims(parsed, first), read_steady(parsed, graph, first))
+            self.walk.run()
+        except Reject as error:
+            self.reason = str(error)
+
+    def corrections(self) -> dict[str, dict[int, Fraction]]:
+        """Per bias of b: what its units lack, since constant units of a enter the same sums."""
+        if self.walk is None:
+            return {}
+        walk, out = self.walk, {}
+        names = {self.name(name): name for name in self.b.weights}
+        for v, relation in walk.relations.items():
+            node = walk.a.nodes[v]
+            u = walk.matcher.image.get(v)
+            if relation is None or node.op != "add" or u is None or not np.any(relation.shift != 0):
+                continue
+            if not any(walk.a.nodes[w].op in ("conv", "matmul") for w in node.args):
+                continue
+            stored = [w for w in walk.b.nodes[u].args if w not in walk.matcher.data_b]
+            at = stored[0] if len(stored) == 1 else None
+            while at is not None and walk.b.nodes[at].op == "reshape":
+                at = walk.b.nodes[at].args[0]
+            name = None if at is None or walk.b.nodes[at].op != "array" else names.get(walk.b.nodes[at].attrs[0])
+            if name is None or self.b.weights[name].ndim != 1:
+                continue
+            lacking = out.setdefault(name, {})
+            for unit, scale, shift in zip(relation.unit.tolist(), relation.scale, relation.shift, strict=True):
+                if unit >= 0 and shift != 0:
+                    value = shift / scale
+                    lacking[unit] = Fraction(int(value.p), int(value.q))
+        return out
+
+    def name(self, weight: str) -> str:
+        """The checker's name of a weight of b."""
+        return reading(self.b).array_name(weight) or weight
+
+
+def reading(net: Network) -> Any:
+    """The checker's reading of a network on its way: of the file for ONNX, of the neutral form for all else."""
+    import fiberscope_verify
+
+    if net.format == "onnx":
+        return checker_model(net)
+    memory = net.__dict__.setdefault("_equivalence_memory", {})
+    if "reading" not in memory:
+        memory["reading"] = fiberscope_verify.read_model(neutral(net))
+    return memory["reading"]
+
+
+def corrected(stored: np.ndarray, lacking: dict[int, Fraction]) -> np.ndarray | None:
+    """A bias with the missing constants added, or None where its type cannot hold a sum."""
+    out = stored.copy()
+    for unit, value in lacking.items():
+        total = Fraction(float(stored[unit])) + value
+        out[unit] = float(total)
+        if Fraction(float(out[unit])) != total:
+            return None
+    return out
+
+
+def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]:
+    """b, with biases that hold the constants of units that are gone; and why the proof fails, or None."""
+    proof = Proof(a, b, ledger)
+    for _ in range(ROUNDS):
+        if proof.reason is None:
+            break
+        changes = {}
+        for name, lacking in proof.corrections().items():
+            bias = corrected(b.weights[name].detach().cpu().numpy(), lacking)
+            if bias is None:
+                return b, "a bias cannot hold a constant exactly"
+            changes[name] = bias
+        if not changes:
+            break
+        made = resized(b, changes, {})
+        if made is None:
+            return b, "the biases cannot be changed"
+        b = made
+        proof = Proof(a, b, ledger)
+    return b, proof.reason
+
+
+def steady_units(net: Network, model: Any, box: tuple[np.ndarray, np.ndarray] | None) -> list[Steady]:
+    """Units that are constant after a map, as intervals show on the domain, with the weight that writes them."""
+    from fiberscope_verify.chain import reachable
+    from fiberscope_verify.channel_match import moving
+    from fiberscope_verify.channel_ranges import maps, ranges, steady
+    from fiberscope_verify.core import MOVES
+    from fiberscope_verify.lower import lower
+    from fiberscope_verify.report import Reject
+
+    try:
+        graph = lower(model)
+        known = ranges(graph, *(box or (None, None)))
+    except Reject:
+        return []
+    data, axes, out = moving(graph), output_axes(net), []
+    names = {model.array_name(name) or name: name for name in net.weights}
+    readers: dict[int, int] = {}
+    for v in reachable(graph):
+        for u in graph.nodes[v].args:
+            readers[u] = readers.get(u, 0) + 1
+    for number, v in enumerate(maps(graph)):
+        at = graph.nodes[v].args[0]
+        while graph.nodes[at].op in ("add", "mul") and readers[at] == 1:
+            below = [u for u in graph.nodes[at].args if u in data]
+            if len(below) != 1:
+                break
+            at = below[0]
+        node = graph.nodes[at]
+        if node.op not in ("conv", "matmul") or readers[at] != 1:
+            continue
+        place = 1 if node.op == "conv" or node.args[1] not in data else 0
+        along = 1 if node.op == "conv" else len(graph.shape(at)) - (1 if place else 2)
+        weight = node.args[place]
+        while graph.nodes[weight].op in MOVES:
+            weight = graph.nodes[weight].args[0]
+        name = names.get(graph.nodes[weight].attrs[0]) if graph.nodes[weight].op == "array" else None
+        if name is None or name not in axes or len(graph.shape(v)) != len(graph.shape(at)):
+            continue
+        units = np.array(sorted(steady(known[v], along)), dtype=np.int64)
+        if len(units):
+            out.append(Steady(number, along, name, axes[name], units))
+    return out
