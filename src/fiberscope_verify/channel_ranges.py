@@ -1,5 +1,7 @@
 """Intervals of all values of a graph, on a box or for every input: [lo, hi] with infinities, rounded outward.
 
+On a box with few inputs linear forms narrow them (see `channel_forms`).
+
 A sum of products rounds by at most gamma times the sum of the sizes of its terms, so what has only zero terms is exact:
 weights that are never positive on values that are never negative give an upper end of exactly 0.
 """
@@ -12,6 +14,7 @@ import numpy as np
 
 from .ball import U, bounds
 from .chain import reachable
+from .channel_forms import LARGEST, entering, form_of, from_interval
 from .channel_match import moving
 from .core import MOVES, Graph, Node, apply_move
 from .evaluate import Ball, step, windows
@@ -25,8 +28,10 @@ INF = math.inf
 def ranges(graph: Graph, lo: np.ndarray | None = None, hi: np.ndarray | None = None) -> dict[int, Interval]:
     """Intervals of every value that depends on an input; ``lo``, ``hi``: the flat inputs of one sample, or None."""
     data = moving(graph)
-    out: dict[int, Interval] = inputs(graph, lo, hi)
+    out = inputs(graph, lo, hi)
     constants: dict[int, Ball] = {}
+    forms = entering(out)
+    symbols = sum(low.size for low, _ in out.values())
     with np.errstate(all="ignore"):
         for v in reachable(graph):
             node = graph.nodes[v]
@@ -39,11 +44,21 @@ def ranges(graph: Graph, lo: np.ndarray | None = None, hi: np.ndarray | None = N
             need(math.prod(shape) <= MAX_NUMBERS, "too many numbers for bounds")
             args = [out[u] if u in data else bounds(constants[u]) for u in node.args]
             fixed = [u not in data and not np.any(constants[u].rad) for u in node.args]
-            found = rule(node, args, fixed)
-            if found is None:
-                found = np.full(shape, -INF), np.full(shape, INF)
+            found = rule(node, args, fixed) or (np.full(shape, -INF), np.full(shape, INF))
             low, high = (np.broadcast_to(end, shape) for end in found)
-            out[v] = np.where(np.isnan(low), -INF, low), np.where(np.isnan(high), INF, high)
+            low, high = np.where(np.isnan(low), -INF, low), np.where(np.isnan(high), INF, high)
+            form = None
+            if forms and all(u in forms or known for u, known in zip(node.args, fixed, strict=True)):
+                parts = [constants[u].mid if known else forms[u] for u, known in zip(node.args, fixed, strict=True)]
+                form = form_of(node, parts, fixed, convolved)
+            if form is not None:
+                ends = form.ends()
+                low, high = np.fmax(low, ends[0]), np.fmin(high, ends[1])
+            elif forms:
+                form = from_interval(low, high, symbols)
+            if form is not None and np.all(np.isfinite(form.c)) and form.g.size <= LARGEST:
+                forms[v] = form
+            out[v] = low, high
     return out
 
 

@@ -270,6 +270,22 @@ def test_intervals_hold_at_random_points():
                         assert np.all((low - 1e-12 <= value) & (value <= high + 1e-12))
 
 
+def test_linear_forms_see_what_cancels():
+    """(x + y) + (x - y) - 3 is below 0 on [-1, 1], though both brackets reach 2."""
+    module = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Conv2d(2, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 1))
+    with torch.no_grad():
+        module[0].weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0]]).reshape(2, 2, 1, 1))
+        module[0].bias.zero_()
+        module[1].weight[1], module[1].bias[1] = 1.0, -3.0
+        module[1].bias[0], module[1].bias[2] = 9.0, 0.0
+        near = copy.deepcopy(module)
+        near[1].bias[1] = -2.0 + 1e-6
+    example = torch.zeros(2, 2, 3, 3)
+    assert compress(fs.load(module.eval(), (example,)), box=(-1, 1)).methods == {"dead": 1}
+    assert compress(fs.load(module.eval(), (example,)), box=(-1, 2)).methods == {}
+    assert compress(fs.load(near.eval(), (example,)), box=(-1, 1)).methods == {}
+
+
 def test_differences_and_ratios():
     third, x, y = 1 / 3, np.array([3.0, 4.0]), np.array([1.0, 2.0])
     assert difference(x, y, fs_number(1)) == 2
