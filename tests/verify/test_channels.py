@@ -272,7 +272,7 @@ def test_intervals_hold_at_random_points():
 
 def test_linear_forms_see_what_cancels():
     """(x + y) + (x - y) - 3 is below 0 on [-1, 1], though both brackets reach 2."""
-    module = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Conv2d(2, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 1))
+    module: Any = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Conv2d(2, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 1))
     with torch.no_grad():
         module[0].weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0]]).reshape(2, 2, 1, 1))
         module[0].bias.zero_()
