@@ -125,7 +125,11 @@ def form_of(node: Node, args: list, fixed: list[bool], convolved: Callable) -> F
         axes = tuple(a - len(first.c.shape) for a in node.attrs[1])
         count = math.prod(first.c.shape[a] for a in axes)
         share = 1.0 if node.attrs[0] == "sum" else 1.0 / count
-        return linear(first, *[lambda a: a.sum(axis=axes, keepdims=True) * share] * 2, count + 2)
+
+        def gather(a: np.ndarray) -> np.ndarray:
+            return a.sum(axis=axes, keepdims=True) * share
+
+        return linear(first, gather, gather, count + 2)
     if op == "pad" and float.fromhex(node.attrs[1]) == 0:
         widths = node.attrs[0]
         return Form(np.pad(first.c, widths), np.pad(first.g, ((0, 0), *widths)), np.pad(first.r, widths))
@@ -142,7 +146,10 @@ def added(args: list, fixed: list[bool], shape: tuple[int, ...]) -> Form | None:
     if any(f.c.shape != shape for f in forms):
         return None
     stored = [a for a, f in zip(args, fixed, strict=True) if f]
-    c = sum(stored, start=sum(f.c for f in forms))
-    g = sum(f.g for f in forms)
-    size = sum((np.abs(s) for s in stored), start=sum(np.abs(f.c) + np.abs(f.g).sum(axis=0) for f in forms))
-    return Form(c, g, sum(f.r for f in forms) * (1 + 4 * U) + 4 * U * size)
+    c, g, r, size = np.zeros(shape), np.zeros((len(forms[0].g), *shape)), np.zeros(shape), np.zeros(shape)
+    for form in forms:
+        c, g, r = c + form.c, g + form.g, r + form.r
+        size = size + np.abs(form.c) + np.abs(form.g).sum(axis=0)
+    for number in stored:
+        c, size = c + number, size + np.abs(number)
+    return Form(c, g, r * (1 + 4 * U) + 8 * (len(g) + 8) * U * size)
