@@ -281,3 +281,11 @@ def test_modules_save_as_pt2(tmp_path: Path) -> None:
     assert again.aliases == network.aliases
     assert list(again.state_dict()) == list(network.state_dict())
     assert b"site-packages" not in (tmp_path / "tied.pt2").read_bytes()
+
+
+def test_a_name_of_another_format_is_refused(tmp_path):
+    net = load(torch.nn.Linear(2, 2).eval(), (torch.zeros(2, 2),))
+    for ending in (".onnx", ".npz"):
+        with pytest.raises(InputError, match="ends in .pt2"):
+            net.save(tmp_path / f"x{ending}")
+        assert not (tmp_path / f"x{ending}").exists()

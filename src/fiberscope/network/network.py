@@ -266,8 +266,12 @@ class Network:
         """Write in the format it came from: ``.onnx``, ``.pt2`` (also for a module) or ``.npz``.
 
         Unchanged networks are written byte for byte as they were read. Errors: :class:`InputError` when the path cannot
-        be written.
+        be written or its ending names another format.
         """
+        own = f".{self.format}" if self.format in ("onnx", "npz") else ".pt2"
+        ending = Path(path).suffix.lower()
+        if ending in (".onnx", ".npz", ".pt2") and ending != own:
+            raise InputError(f"{path}: {self.name} is written as a {own} file; give a name that ends in {own}")
         try:
             self.origin.save(self, Path(path))
         except OSError as error:
