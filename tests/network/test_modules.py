@@ -286,6 +286,6 @@ def test_modules_save_as_pt2(tmp_path: Path) -> None:
 def test_a_name_of_another_format_is_refused(tmp_path):
     net = load(torch.nn.Linear(2, 2).eval(), (torch.zeros(2, 2),))
     for ending in (".onnx", ".npz"):
-        with pytest.raises(InputError, match="ends in .pt2"):
+        with pytest.raises(InputError, match=r"ends in \.pt2"):
             net.save(tmp_path / f"x{ending}")
         assert not (tmp_path / f"x{ending}").exists()
