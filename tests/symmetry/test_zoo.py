@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ import pytest
 import torch
 from tests.oracle import random_flat, tensor_is_free
 from tests.zoo import ZOO, Case
+from tests.zoo.shared import grouped, network, symmetries
 
 import fiberscope as fs
 from fiberscope.network import Network
 
-NAMES = sorted(ZOO)
+NAMES = grouped(sorted(ZOO))
 KEEPS, BREAKS = 1e-10, 1e-6
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -22,14 +22,9 @@ pytestmark = [
 ]
 
 
-@cache
 def loaded(name: str) -> tuple[Case, Network, Any]:
     """The case, its network, its symmetries."""
-    torch.set_num_threads(1)
-    case = ZOO[name]
-    module, inputs = case.make()
-    net = fs.load(module, inputs, name=name)
-    return case, net, fs.symmetries(net)
+    return ZOO[name], network(name), symmetries(name)
 
 
 def outputs(net: Network, x: np.ndarray) -> np.ndarray:
@@ -62,37 +57,35 @@ def changed(net: Network, other: Network) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_random_elements_keep_the_function(name: str):
-    case, net, symmetries = loaded(name)
+    case, net, group = loaded(name)
     x = samples(case, net)
     y = outputs(net, x)
     for seed in range(4):
-        other = symmetries.random(seed=seed)(net)
-        assert change(y, outputs(other, x)) < KEEPS, f"{name}, seed {seed}: {symmetries!r}"
+        other = group.random(seed=seed)(net)
+        assert change(y, outputs(other, x)) < KEEPS, f"{name}, seed {seed}: {group!r}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_group_is_as_large_as_it_must_be(name: str):
-    case, net, symmetries = loaded(name)
-    why = f"{name} ({case.source}): {symmetries.spaces}; frozen: {symmetries.frozen}"
-    assert symmetries.dimension == symmetries.axis + symmetries.translation + symmetries.invisible
-    assert symmetries.axis >= case.axis, why
+    case, net, group = loaded(name)
+    why = f"{name} ({case.source}): {group.spaces}; frozen: {group.frozen}"
+    assert group.dimension == group.axis + group.translation + group.invisible
+    assert group.axis >= case.axis, why
     for fact in case.spaces:
-        assert any(fact.holds(space) for space in symmetries.spaces), f"no {fact} in {why}"
-    listed = {weight for space in symmetries.spaces for weight, _ in space.weights}
+        assert any(fact.holds(space) for space in group.spaces), f"no {fact} in {why}"
+    listed = {weight for space in group.spaces for weight, _ in space.weights}
     assert not listed & set(net.unused), "weights that the graph never reads are listed as symmetric"
-    if symmetries.dimension > 0 or symmetries.log10_order > 0:
-        assert any(changed(net, symmetries.random(seed=seed)(net)) for seed in range(8)), (
-            "a group, but no element moves"
-        )
+    if group.dimension > 0 or group.log10_order > 0:
+        assert any(changed(net, group.random(seed=seed)(net)) for seed in range(8)), "a group, but no element moves"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_forgetting_one_tensor_breaks_it(name: str):
     """Putting one old tensor back changes the outputs, unless the oracle proves this tensor free by itself."""
-    case, net, symmetries = loaded(name)
+    case, net, group = loaded(name)
     x = samples(case, net, 64)
     y = outputs(net, x)
-    moved = symmetries.random(seed=1)(net)
+    moved = group.random(seed=1)(net)
     for tensor in changed(net, moved):
         torn = moved.replace({tensor: net.weights[tensor]})
         if change(y, torn.run_flat(x)) <= BREAKS:
@@ -107,27 +100,27 @@ def varies(net: Network, tensor: str, moved: Network, x: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_group_laws(name: str):
-    _, net, symmetries = loaded(name)
-    g, h, k = (symmetries.random(seed=seed) for seed in (2, 3, 4))
+    _, net, group = loaded(name)
+    g, h, k = (group.random(seed=seed) for seed in (2, 3, 4))
     assert furthest(g(h(net)), (g @ h)(net)) < 1e-9
     assert furthest(net, g.inverse()(g(net))) < 1e-9
     assert furthest(net, g(g.inverse()(net))) < 1e-9
     assert furthest(net, (g @ g.inverse())(net)) < 1e-9
     assert furthest(((g @ h) @ k)(net), (g @ (h @ k))(net)) < 1e-9
-    assert not changed(net, symmetries.identity()(net))
-    assert furthest(symmetries.random(seed=2)(net), g(net)) == 0.0, "the same seed must give the same element"
+    assert not changed(net, group.identity()(net))
+    assert furthest(group.random(seed=2)(net), g(net)) == 0.0, "the same seed must give the same element"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_group_belongs_to_the_graph(name: str):
     """The same group is found for an equivalent network, and its elements still act on that one."""
-    case, net, symmetries = loaded(name)
-    moved = symmetries.random(seed=5)(net)
+    case, net, group = loaded(name)
+    moved = group.random(seed=5)(net)
     again = fs.symmetries(moved)
     assert (again.axis, again.translation, again.invisible) == (
-        symmetries.axis,
-        symmetries.translation,
-        symmetries.invisible,
+        group.axis,
+        group.translation,
+        group.invisible,
     )
     x = samples(case, net, 8)
-    assert change(outputs(moved, x), outputs(symmetries.random(seed=6)(moved), x)) < KEEPS
+    assert change(outputs(moved, x), outputs(group.random(seed=6)(moved), x)) < KEEPS

@@ -10,24 +10,17 @@ import torch
 from tests.oracle import Nullity, jacobian, measure, nullity_of
 from tests.oracle.nullity import used_weights
 from tests.zoo import ZOO
+from tests.zoo.shared import grouped, network
 
 import fiberscope as fs
-from fiberscope.network import Network
 
 SMALL = sorted(name for name, case in ZOO.items() if not case.heavy)
 HEAVY = sorted(name for name, case in ZOO.items() if case.heavy)
-EVERY = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in HEAVY)]
+EVERY = [*grouped(SMALL), *grouped(HEAVY, pytest.mark.slow)]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-
-
-@cache
-def network(name: str) -> Network:
-    torch.set_num_threads(1)
-    module, inputs = ZOO[name].make()
-    return fs.load(module, inputs, name=name)
 
 
 @cache

@@ -11,7 +11,7 @@ from tests.zoo.random_programs import Program
 
 import fiberscope as fs
 
-FEW, MANY = range(40), range(40, 600)
+FEW, MANY = range(24), range(24, 600)
 SEEDS = [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MANY)]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
