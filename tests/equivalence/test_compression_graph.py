@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,20 @@ def test_planted_units_go_and_nothing_else(kind: str, activation: str):
     assert result.error_bound == 0.0
     same(net, result.network)
     assert result.network.parameters == result.to_json()["parameters_after"] < net.parameters
+
+
+def test_cuts_that_the_checker_cannot_follow_are_not_called_proved(monkeypatch: pytest.MonkeyPatch):
+    """As with an operation that it does not know: the cuts are made, and nothing is claimed of them."""
+    monkeypatch.setattr("fiberscope.equivalence.compression.graph.Proof", lambda *_: SimpleNamespace(reason="no rule"))
+    kind = next(iter(KINDS))
+    module, example, first = made(kind, "relu")
+    plain = compress(fs.load(module, (example,)))
+    assert plain.proved and plain.error_bound == 0.0  # nothing was cut
+    plant(module, "relu", first)
+    result = compress(fs.load(module, (example,)))
+    assert result.units_after < result.units_before
+    assert not result.proved and result.error_bound is None and result.no_certificate == "no rule"
+    assert "not proved" in repr(result)
 
 
 @pytest.mark.parametrize("kind", KINDS)

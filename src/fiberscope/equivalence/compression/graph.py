@@ -64,17 +64,19 @@ def compress_graph(
     methods = {word: sum(c[word] for c in cutting.counts.values()) for word in WORDS}
     methods = {"batch norm": norms, **methods}
     lo, hi = box or ((), ())
+    unproved = cutting.reason if cutting.net is not cutting.base else None
     return GraphCompression(
         original=net,
         network=cutting.net,
         layers=tuple(layers),
         methods={word: count for word, count in methods.items() if count},
-        error_bound=None if norms else 0.0,
+        error_bound=None if norms or unproved else 0.0,
         difference=float(np.abs(cutting.net.run_flat(x) - before).max(initial=0.0)),
         scale=scale,
         domain="all" if box is None else {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
         seconds=time.perf_counter() - start,
         seed=seed,
+        no_certificate=unproved,
         ledger=cutting.ledger,
     )
 
@@ -94,12 +96,12 @@ class Cutting:
         self.widths: dict[Key, int] = {entry.weights: entry.size for entry in hidden(self.sym)}
         self.counts: dict[Key, dict[str, int]] = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
         self.ledger = Ledger(self.base, self.box)
-        reason = Proof(self.base, self.base, self.ledger).reason
-        self.followed = reason is None
+        self.reason = Proof(self.base, self.base, self.ledger).reason  # why the checker's rules cannot be followed
+        self.followed = self.reason is None
         if self.followed:
             self.ledger.steady = steady_units(self.base, reading(self.base), self.box)
         else:
-            self.say(f"no proofs for this graph: {reason}")
+            self.say(f"no proofs for this graph: {self.reason}")
 
     def run(self) -> None:
         """Until no space loses a unit any more."""

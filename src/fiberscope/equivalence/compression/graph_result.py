@@ -13,10 +13,11 @@ from fiberscope.equivalence.compression.result import Compression
 from fiberscope.equivalence.rigorous import accepts, checker_model
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class GraphCompression(Compression):
     """The result for a network that is no chain. ``error_bound`` is 0 when every weight kept is a stored one or an
-    exact sum; None when batch norms were folded, which rounds: ``difference`` is what was measured then."""
+    exact sum; None when batch norms were folded, which rounds, or when no proof covers the cuts (an operation that the
+    checker does not know): ``difference`` is what was measured then."""
 
     difference: float
     ledger: Ledger | None = field(default=None, repr=False)
@@ -31,7 +32,7 @@ class GraphCompression(Compression):
         from fiberscope.network import load
 
         self.network.save(path)
-        if self.network is not self.original and self.error_bound is None:
+        if "batch norm" in self.methods:
             return None, "folding batch norms rounds, and no bound on all inputs is derived"
         saved = load(Path(path))
         reason = None
@@ -52,7 +53,10 @@ class GraphCompression(Compression):
         return None, f"the checker cannot follow this graph ({reason}); outputs were compared instead"
 
     def bound_in_words(self) -> str:
-        return "exact" if self.error_bound == 0 else f"batch norms folded, difference {self.difference:.1e} seen"
+        if self.error_bound == 0:
+            return "exact"
+        why = "batch norms folded" if "batch norm" in self.methods else "not proved"
+        return f"{why}, difference {self.difference:.1e} seen"
 
     def to_json(self) -> dict[str, Any]:
         """The dict that the command prints."""
