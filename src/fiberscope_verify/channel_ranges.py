@@ -17,7 +17,7 @@ from .chain import reachable
 from .channel_forms import LARGEST, entering, form_of, from_interval
 from .channel_match import moving
 from .core import MOVES, Graph, Node, apply_move
-from .evaluate import Ball, step, windows
+from .evaluate import Ball, correlate, step, windows
 from .report import Reject, need
 
 Interval = tuple[np.ndarray, np.ndarray]
@@ -50,7 +50,7 @@ def ranges(graph: Graph, lo: np.ndarray | None = None, hi: np.ndarray | None = N
             form = None
             if forms and all(u in forms or known for u, known in zip(node.args, fixed, strict=True)):
                 parts = [constants[u].mid if known else forms[u] for u, known in zip(node.args, fixed, strict=True)]
-                form = form_of(node, parts, fixed, convolved)
+                form = form_of(node, parts, fixed, correlate)
             if form is not None:
                 ends = form.ends()
                 low, high = np.fmax(low, ends[0]), np.fmin(high, ends[1])
@@ -104,7 +104,7 @@ def rule(node: Node, args: list[Interval], fixed: list[bool]) -> Interval | None
         extreme = np.maximum if op == "max" else np.minimum
         return extreme(args[0][0], args[1][0]), extreme(args[0][1], args[1][1])
     if op == "conv" and fixed[1]:
-        return summed(args[0], args[1][0], lambda a, w: convolved(node, a, w))
+        return summed(args[0], args[1][0], lambda a, w: correlate(node, a, w))
     if op == "matmul" and (fixed[0] or fixed[1]):
         if fixed[1]:
             return summed(args[0], args[1][0], np.matmul)
@@ -181,19 +181,6 @@ def summed(x: Interval, w: np.ndarray, product) -> Interval:
     endless_low = product(low_lost, up) + product(high_lost, under) > 0
     endless_high = product(high_lost, up) + product(low_lost, under) > 0
     return np.where(endless_low, -INF, low - slack), np.where(endless_high, INF, high + slack)
-
-
-def convolved(node: Node, a: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Cross-correlation, group by group."""
-    stride, dilation, groups = node.attrs
-    k = len(stride)
-    view = windows(a, w.shape[2:], stride, dilation)
-    n, c = view.shape[:2]
-    out = view.shape[2 : 2 + k]
-    columns = view.reshape(n, groups, c // groups, math.prod(out), math.prod(w.shape[2:]))
-    columns = columns.transpose(0, 1, 3, 2, 4).reshape(n, groups, math.prod(out), -1)
-    kernel = w.reshape(groups, w.shape[0] // groups, -1)
-    return (columns @ kernel.transpose(0, 2, 1)).transpose(0, 1, 3, 2).reshape(n, w.shape[0], *out)
 
 
 def reduced(node: Node, lo: np.ndarray, hi: np.ndarray) -> Interval | None:

@@ -200,22 +200,25 @@ def spread(args: list[Ball]) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def convolve(node: Node, x: Ball, w: Ball) -> Ball:
-    """Cross-correlation by windows: out[n, g, o, ...] = sum over channels and kernel of x * w."""
+    """Cross-correlation of balls."""
+    return B.matmul(x, w, lambda a, b: correlate(node, a, b), math.prod(w.mid.shape[1:]))
+
+
+def correlate(node: Node, a: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Cross-correlation by windows: out[n, g, o, ...] = sum over channels and kernel of a * w."""
+    columns, kernel, out = patches(node, a, w)
+    return (columns @ kernel.transpose(0, 2, 1)).transpose(0, 1, 3, 2).reshape(len(a), len(w), *out)
+
+
+def patches(node: Node, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Windows [sample, group, place, entry], kernels [group, channel, entry], and the shape of all places."""
     stride, dilation, groups = node.attrs
-    k = len(stride)
-    letters = "uvwxyz"[:k]
-
-    def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        view = windows(a, b.shape[2:], stride, dilation)  # [n, c, out..., kernel...]
-        n, c = view.shape[:2]
-        out = view.shape[2 : 2 + k]
-        columns = view.reshape(n, groups, c // groups, math.prod(out), math.prod(b.shape[2:]))
-        columns = columns.transpose(0, 1, 3, 2, 4).reshape(n, groups, math.prod(out), -1)
-        kernel = b.reshape(groups, b.shape[0] // groups, -1)
-        return (columns @ kernel.transpose(0, 2, 1)).transpose(0, 1, 3, 2).reshape(n, b.shape[0], *out)
-
-    assert letters
-    return B.matmul(x, w, product, math.prod(w.mid.shape[1:]))
+    view = windows(a, w.shape[2:], stride, dilation)  # [n, c, out..., kernel...]
+    n, c = view.shape[:2]
+    out = view.shape[2 : 2 + len(stride)]
+    columns = view.reshape(n, groups, c // groups, math.prod(out), math.prod(w.shape[2:]))
+    columns = columns.transpose(0, 1, 3, 2, 4).reshape(n, groups, math.prod(out), -1)
+    return columns, w.reshape(groups, w.shape[0] // groups, -1), out
 
 
 def windows(a: np.ndarray, kernel: tuple[int, ...], stride, dilation) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .core import MOVES, Graph, Node, apply_move
-from .evaluate import windows
+from .evaluate import patches, windows
 from .exact import unit_in_last_place
 from .form import ZERO, Form, Move, add_term, scaled, total
 from .model import Model
@@ -213,22 +213,15 @@ class Walk:
 
     def convolve(self, node: Node, x: Value, w: Value) -> np.ndarray:
         """Cross-correlation: out[n, g, o, ...] = sum over channels and kernel of x * w."""
-        stride, dilation, groups = node.attrs
-        k = len(stride)
         a, b = self.one_per_number(x), self.one_per_number(w)
-        view = windows(a, b.shape[2:], stride, dilation)  # [n, c, out..., kernel...]
-        n, c = view.shape[:2]
-        out = view.shape[2 : 2 + k]
-        columns = view.reshape(n, groups, c // groups, math.prod(out), math.prod(b.shape[2:]))
-        columns = columns.transpose(0, 1, 3, 2, 4).reshape(n, groups, math.prod(out), -1)
-        kernel = b.reshape(groups, b.shape[0] // groups, -1)
+        columns, kernel, out = patches(node, a, b)
         of_x, of_w = self.at(x, a), self.at(w, b)
         made = []
-        for i in range(n):
-            for g in range(groups):
-                patches = [of_x(p) for p in columns[i, g]]
-                made += [self.dot(of_w(row), patch) for row in kernel[g] for patch in patches]
-        return boxed(made, (n, b.shape[0], *out))
+        for sample in columns:
+            for places, channels in zip(sample, kernel, strict=True):
+                read = [of_x(place) for place in places]
+                made += [self.dot(of_w(row), patch) for row in channels for patch in read]
+        return boxed(made, (len(columns), len(b), *out))
 
     # -- sums, means, extremes --------------------------------------------------------------------------------------
 
