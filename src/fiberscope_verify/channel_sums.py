@@ -11,6 +11,7 @@ import math
 import numpy as np
 from flint import fmpq
 
+from .channel_slack import Use, deviations
 from .channels import CONSTANT, ONE, OPEN, ZERO, Relation, Shape, clean, filled, same
 from .core import Node
 from .exact import exact, mismatch
@@ -36,8 +37,18 @@ def dense(weight: np.ndarray, groups: int) -> np.ndarray:
     return full
 
 
-def contract(wa: np.ndarray, wb: np.ndarray, entering: Relation | None, claim: Claim | None, axis: int) -> Relation:
-    """The relation of the sums; wa [O, C, K], wb [P, D, K]; Reject where a claim about b's weights fails."""
+def contract(
+    wa: np.ndarray,
+    wb: np.ndarray,
+    entering: Relation | None,
+    claim: Claim | None,
+    axis: int,
+    use: Use | None = None,
+) -> Relation:
+    """The relation of the sums; wa [O, C, K], wb [P, D, K]; Reject where a claim about b's weights fails.
+
+    With ``use`` b's weights may deviate from what is claimed: by how much is kept there.
+    """
     (out, inside, k), (other_out, other_in, other_k) = wa.shape, wb.shape
     need(k == other_k, "kernels of different sizes")
     entering = same(0, inside) if entering is None else entering
@@ -58,7 +69,7 @@ def contract(wa: np.ndarray, wb: np.ndarray, entering: Relation | None, claim: C
     scale[constant | lost] = ONE
     unit[lost | (constant & moving)] = OPEN
     kept = np.flatnonzero(unit >= 0)
-    compare(total, exact_columns, wb, kept, unit, scale)
+    compare(total, exact_columns, wb, kept, unit, scale, use)
     shift = filled(out, ZERO)
     moved = np.flatnonzero((entering.shift != 0) & ~open_)
     if len(moved):
@@ -99,9 +110,16 @@ def compare(
     kept: np.ndarray,
     unit: np.ndarray,
     scale: np.ndarray,
+    use: Use | None = None,
 ) -> None:
-    """Every kept row is scale times b's row."""
+    """Every kept row is scale times b's row; with ``use`` up to deviations, which are kept there."""
     if not len(kept):
+        return
+    if use is not None:
+        columns = {d: column[kept] for d, column in computed.items()}
+        sums = np.zeros((len(total), *wb.shape[1:]))
+        sums[kept] = deviations(total[kept], columns, wb[unit[kept]], scale[kept])
+        use.let(sums)
         return
     plain = np.setdiff1d(np.arange(wb.shape[1]), np.array(sorted(computed), dtype=np.int64))
     rows = wb[unit[kept]]
@@ -118,14 +136,20 @@ def factors(scale: np.ndarray) -> list[np.ndarray]:
 
 
 def convolution(
-    node: Node, other: Node, entering: Relation | None, wa: np.ndarray, wb: np.ndarray, claim: Claim | None
+    node: Node,
+    other: Node,
+    entering: Relation | None,
+    wa: np.ndarray,
+    wb: np.ndarray,
+    claim: Claim | None,
+    use: Use | None = None,
 ) -> Relation | None:
     """Channels are axis 1; the kernel slides over axes that both networks share."""
     need(wa.shape[2:] == wb.shape[2:], "kernels of different sizes")
     need(entering is None or entering.axis == 1, "a spatial axis is cut")
     full = [dense(w, n.attrs[2]) for w, n in ((wa, node), (wb, other))]
     assert other.shape is not None
-    return clean(contract(full[0], full[1], entering, claim, 1), other.shape[1])
+    return clean(contract(full[0], full[1], entering, claim, 1, use), other.shape[1])
 
 
 def matrix(
@@ -137,6 +161,7 @@ def matrix(
     shape: Shape,
     *,
     left: bool,
+    use: Use | None = None,
 ) -> Relation | None:
     """x @ W (``left``: x comes first), or W @ x; `rank` is that of x, `shape` that of b's result."""
     need(wa.ndim == wb.ndim, "weights of different ranks")
@@ -152,4 +177,4 @@ def matrix(
         raise Reject("weights with an axis of samples")
     a, b = (w.T if left else w for w in (wa, wb))
     axis = len(shape) - 1 if left else len(shape) - 2
-    return clean(contract(a[:, :, None], b[:, :, None], entering, claim, axis), shape[axis])
+    return clean(contract(a[:, :, None], b[:, :, None], entering, claim, axis, use), shape[axis])
