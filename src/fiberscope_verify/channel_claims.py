@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from .certificate import Certificate, fields, whole
-from .channel_ranges import maps, ranges, steady
+from .channel_ranges import maps, steady
+from .channel_splits import learned
 from .channel_sums import Claim
 from .channels import ONE, filled
 from .core import Graph
@@ -23,7 +24,7 @@ def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
     """Per weight of a: its outputs among those of b."""
     claims: dict[str, Claim] = {}
     for step in certificate.steps:
-        if isinstance(step, dict) and step.get("step") == "steady":
+        if isinstance(step, dict) and step.get("step") in ("steady", "split"):
             continue
         weight, unit, scale = fields(step, "units", "weight", "unit", "scale")
         name = a.array_name(weight) if isinstance(weight, str) else None
@@ -47,7 +48,7 @@ def read_steady(certificate: Certificate, graph: Graph, model: Model) -> Known:
     total = sum(math.prod(graph.shape(v)) for v in graph.inputs)
     if certificate.lo is not None:  # a traced batch counts as copies of one sample only where it is known to be one
         need(len(certificate.lo) == total or model.batched, "the box is not one of the model's inputs")
-    known, order = ranges(graph, certificate.lo, certificate.hi), maps(graph)
+    known, order = learned(certificate, graph), maps(graph)
     out: Known = {}
     for item in steps:
         at, axis, units = fields(item, "steady", "map", "axis", "units")

@@ -25,8 +25,14 @@ MAX_NUMBERS = 1 << 24
 INF = math.inf
 
 
-def ranges(graph: Graph, lo: np.ndarray | None = None, hi: np.ndarray | None = None) -> dict[int, Interval]:
-    """Intervals of every value that depends on an input; ``lo``, ``hi``: the flat inputs of one sample, or None."""
+def ranges(
+    graph: Graph,
+    lo: np.ndarray | None = None,
+    hi: np.ndarray | None = None,
+    told: dict[int, Interval] | None = None,
+) -> dict[int, Interval]:
+    """Intervals of every value that depends on an input; ``lo``, ``hi``: the flat inputs of one sample, or None;
+    ``told``: what is known of some values besides."""
     data = moving(graph)
     out = inputs(graph, lo, hi)
     constants: dict[int, Ball] = {}
@@ -56,6 +62,8 @@ def ranges(graph: Graph, lo: np.ndarray | None = None, hi: np.ndarray | None = N
                 low, high = np.fmax(low, ends[0]), np.fmin(high, ends[1])
             elif forms:
                 form = from_interval(low, high, symbols)
+            if told is not None and v in told:
+                low, high = np.fmax(low, told[v][0]), np.fmin(high, told[v][1])
             if form is not None and np.all(np.isfinite(form.c)) and form.g.size <= LARGEST:
                 forms[v] = form
             out[v] = low, high

@@ -3,7 +3,8 @@
 Steps: {"step": "units", "weight", "unit", "scale"}, one per weight of a whose outputs are not b's one by one: output i
 of a's weight is scale_i times output unit_i of b's (-1: it has none); ``scale`` is a list of texts p/q, or null.
 {"step": "steady", "map", "axis", "units"}: these units are constant after a's map number ``map`` (counted from 0 in
-the order of the graph), for every input of the domain, as intervals show.
+the order of the graph), for every input of the domain, as intervals show. {"step": "split", ..}, before these, narrows
+the intervals on the parts of a box: see `channel_splits`.
 All else follows: `channels`, `channel_sums`, `channel_moves` hold the rules, `channel_match` the order.
 """
 

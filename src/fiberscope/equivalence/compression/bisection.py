@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from fiberscope.equivalence.compression.tree import BisectionTree
-from fiberscope.equivalence.compression.witness import Sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,26 +25,27 @@ class Claim:
         return len(self.tree["axis"]) + 1
 
 
+Ends = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""(units [m], lo [N, n], hi [N, n]) -> the checker's lower and upper bounds [N, m] of these units' pre-activations on
+N boxes, and how much each input adds to their distance [N, m, n]."""
+
+
 def prove(
-    chain: Any,
+    bound: Ends,
     layer: int,
     units: np.ndarray,
     signs: np.ndarray,
-    status: list[np.ndarray],
     lo: np.ndarray,
     hi: np.ndarray,
     most: int,
     stop: float,
-    sides: Sides | None = None,
-    ends: Any = None,
+    look: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> list[Claim]:
     """Claims that units of a layer have their signs on the box, as far as one tree of ``most`` leaves shows it.
 
-    ``stop``: the time to give up (perf_counter). ``sides`` refutes units by the centres of the parts. ``ends``: what is
-    known besides of the pre-activations of earlier layers, as in `fiberscope_verify.stable`.
+    ``stop``: the time to give up (perf_counter). ``look``: refutes units by the centres [N, n] of the parts; booleans
+    over all units of the layer.
     """
-    from fiberscope_verify.stable import ends_of_units
-
     tree = BisectionTree.root(lo, hi)
     proved = [np.zeros(len(units), dtype=bool)]  # per node
     needed = [np.ones(len(units), dtype=bool)]
@@ -54,18 +54,11 @@ def prove(
     while frontier and in_play.any():
         batch, frontier = frontier[:512], frontier[512:]
         asked = np.flatnonzero(in_play)
-        low, high, spread = ends_of_units(
-            chain,
-            layer,
-            units[asked],
-            status,
-            np.array([tree.lo[i] for i in batch]),
-            np.array([tree.hi[i] for i in batch]),
-            ends,
-        )
+        parts = np.array([tree.lo[i] for i in batch]), np.array([tree.hi[i] for i in batch])
+        low, high, spread = bound(units[asked], *parts)
         right_side = np.where(signs[asked] > 0, low >= 0, high <= 0)
-        if sides is not None:
-            refuted = sides.look(layer, np.array([0.5 * tree.lo[i] + 0.5 * tree.hi[i] for i in batch]))
+        if look is not None:
+            refuted = look(0.5 * parts[0] + 0.5 * parts[1])
             in_play &= ~refuted[units]
         for row, node in enumerate(batch):
             proved[node][asked] = right_side[row]
@@ -93,21 +86,19 @@ def prove(
             frontier = [i for i in frontier if (needed[i] & in_play).any()]
             leaves = most // 2 if frontier else leaves
         frontier = [i for i in frontier if (needed[i] & in_play).any()]
-    return _confirmed(chain, layer, units, signs, status, lo, hi, tree, proved, in_play, ends)
+    return _confirmed(bound, layer, units, signs, lo, hi, tree, proved, in_play)
 
 
 def _confirmed(
-    chain: Any,
+    bound: Ends,
     layer: int,
     units: np.ndarray,
     signs: np.ndarray,
-    status: list[np.ndarray],
     lo: np.ndarray,
     hi: np.ndarray,
     tree: BisectionTree,
     proved: list[np.ndarray],
     in_play: np.ndarray,
-    ends: Any,
 ) -> list[Claim]:
     """Claims with small trees, checked as the checker will: leaf by leaf.
 
@@ -115,7 +106,6 @@ def _confirmed(
     higher up may fail at the leaves of a common tree; those get a tree of their own.
     """
     from fiberscope_verify.bound import leaves
-    from fiberscope_verify.stable import ends_of_units
 
     claims = []
     groups = [np.flatnonzero(in_play)]
@@ -124,7 +114,7 @@ def _confirmed(
         if not len(chosen):
             continue
         cut = tree.pruned([p[chosen] for p in proved])
-        low, high, _ = ends_of_units(chain, layer, units[chosen], status, *leaves(lo, hi, **cut), ends)
+        low, high, _ = bound(units[chosen], *leaves(lo, hi, **cut))
         holds = np.where(signs[chosen] > 0, low >= 0, high <= 0).all(axis=0)
         if holds.any():
             good = chosen[holds]

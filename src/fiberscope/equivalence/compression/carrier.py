@@ -71,7 +71,11 @@ class Carriers:
             most = (4_000 if part == 0.0 else 64) if len(self.lo) <= FEW_INPUTS else 1
             signs = np.ones(len(waiting), dtype=np.int64)
             stop = time.perf_counter() + 20.0
-            for claim in prove(chain, layer, waiting, signs, status, self.lo, self.hi, most, stop):
+
+            def bound(asked: np.ndarray, lo: np.ndarray, hi: np.ndarray, chain: Any = chain) -> Any:
+                return ends_of_units(chain, layer, asked, status, lo, hi)
+
+            for claim in prove(bound, layer, waiting, signs, self.lo, self.hi, most, stop):
                 self.claims[layer].append(Claim(layer, claim.units + first, claim.signs, claim.tree))
                 waiting = np.setdiff1d(waiting, claim.units)
         if len(waiting):

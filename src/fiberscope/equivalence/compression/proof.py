@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fiberscope.equivalence.compression.ledger import Ledger, Steady, output_axes
+from fiberscope.equivalence.compression.carrying_maps import maps_of_units
+from fiberscope.equivalence.compression.ledger import Ledger, Steady
 from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.rigorous import checker_model, neutral
 
@@ -118,10 +119,7 @@ def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]
 
 def steady_units(net: Network, model: Any, box: tuple[np.ndarray, np.ndarray] | None) -> list[Steady]:
     """Units that are constant after a map, as intervals show on the domain, with the weight that writes them."""
-    from fiberscope_verify.chain import reachable
-    from fiberscope_verify.channel_match import moving
-    from fiberscope_verify.channel_ranges import maps, ranges, steady
-    from fiberscope_verify.core import MOVES
+    from fiberscope_verify.channel_ranges import ranges, steady
     from fiberscope_verify.lower import lower
     from fiberscope_verify.report import Reject
 
@@ -130,31 +128,9 @@ def steady_units(net: Network, model: Any, box: tuple[np.ndarray, np.ndarray] | 
         known = ranges(graph, *(box or (None, None)))
     except Reject:
         return []
-    data, axes, out = moving(graph), output_axes(net), []
-    names = {model.array_name(name) or name: name for name in net.weights}
-    readers: dict[int, int] = {}
-    for v in reachable(graph):
-        for u in graph.nodes[v].args:
-            readers[u] = readers.get(u, 0) + 1
-    for number, v in enumerate(maps(graph)):
-        at = graph.nodes[v].args[0]
-        while graph.nodes[at].op in ("add", "mul") and readers[at] == 1:
-            below = [u for u in graph.nodes[at].args if u in data]
-            if len(below) != 1:
-                break
-            at = below[0]
-        node = graph.nodes[at]
-        if node.op not in ("conv", "matmul") or readers[at] != 1:
-            continue
-        place = 1 if node.op == "conv" or node.args[1] not in data else 0
-        along = 1 if node.op == "conv" else len(graph.shape(at)) - (1 if place else 2)
-        weight = node.args[place]
-        while graph.nodes[weight].op in MOVES:
-            weight = graph.nodes[weight].args[0]
-        name = names.get(graph.nodes[weight].attrs[0]) if graph.nodes[weight].op == "array" else None
-        if name is None or name not in axes or len(graph.shape(v)) != len(graph.shape(at)):
-            continue
-        units = np.array(sorted(steady(known[v], along)), dtype=np.int64)
+    out = []
+    for found in maps_of_units(net, model, graph):
+        units = np.array(sorted(steady(known[found.value], found.along)), dtype=np.int64)
         if len(units):
-            out.append(Steady(number, along, name, axes[name], units))
+            out.append(Steady(found.map, found.along, found.weight, found.axis, units))
     return out

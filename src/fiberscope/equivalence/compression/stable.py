@@ -107,12 +107,21 @@ class Layer:
 
     def split(self, most: int, stop: float) -> None:
         """One tree of at most ``most`` boxes for all open units."""
+        from fiberscope_verify.stable import ends_of_units
+
         units = self.open()
         if len(units):
             lo, hi = self.region.lo, self.region.hi
             status, ends = self.earlier
-            for claim in prove(
-                self.chain, self.layer, units, self.sign[units], status, lo, hi, most, stop, self.sides, ends
-            ):
+
+            def bound(
+                asked: np.ndarray, low: np.ndarray, high: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                return ends_of_units(self.chain, self.layer, asked, status, low, high, ends)
+
+            def look(points: np.ndarray) -> np.ndarray:
+                return self.sides.look(self.layer, points)
+
+            for claim in prove(bound, self.layer, units, self.sign[units], lo, hi, most, stop, look):
                 self.found.learn(claim)
             self.tell()
