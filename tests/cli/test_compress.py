@@ -244,6 +244,45 @@ def test_nowhere_to_write(mlp: Path, tmp_path: Path, run: Run):
     refused(run, ["compress", mlp, "-o", tmp_path / "b.npz", *more], "missing")
 
 
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        ({"-o": "b.onnx"}, "ends in .npz"),
+        ({"-o": "b"}, "ends in .npz"),
+        ({"-o": "net.npz"}, "the model that is read"),
+        ({"-o": "folder.npz"}, "cannot write there"),
+        ({"--certificate": "folder.npz"}, "cannot write there"),
+        ({"--certificate": "net.npz"}, "a name of its own"),
+        ({"--certificate": "b.npz"}, "a name of its own"),
+        ({"--html": "missing/b.html"}, "missing"),
+        ({"--html": "folder.npz"}, "cannot write there"),
+        ({"--html": "b.npz"}, "a name of its own"),
+        ({"-o": "link.npz"}, "the model that is read"),
+    ],
+)
+def test_places_are_refused_before_the_work(
+    places: dict[str, str], words: str, mlp: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is proved, nothing written, the model stays what it was."""
+    monkeypatch.setattr("fiberscope.equivalence.compression.compress.chain_of", lambda _: pytest.fail("work began"))
+    before = mlp.read_bytes()
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "link.npz").symlink_to(mlp)
+    there = sorted(tmp_path.iterdir())
+    arguments = [item for key, name in {"-o": "b.npz", **places}.items() for item in (key, tmp_path / name)]
+    refused(run, ["compress", mlp, *arguments], words)
+    assert sorted(tmp_path.iterdir()) == there
+    assert mlp.read_bytes() == before
+
+
+def test_a_proof_that_fails_leaves_nothing(mlp: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fiberscope.equivalence.compression.boxed.accepts", lambda *_: "not today")
+    there = sorted(tmp_path.iterdir())
+    more = ["--box", -0.1, 0.1, "--certificate", tmp_path / "c.fsc", "--html", tmp_path / "c.html"]
+    refused(run, ["compress", mlp, "-o", tmp_path / "b.npz", *more], "not today")
+    assert sorted(tmp_path.iterdir()) == there
+
+
 # real networks
 
 

@@ -58,8 +58,12 @@ def compress(
     writable(out)
     writable(certificate)
     writable(html)
+    places = {"the model that is read": model, "the property": vnnlib, "the smaller model": out}
 
     import fiberscope as fs
+    from fiberscope.equivalence.compression.destination import apart
+
+    apart({**places, "the certificate": certificate, "the report page": html})
 
     note(f"reading {model}")
     net = fs.load(model)
@@ -74,10 +78,11 @@ def compress(
     result = {**result, "path": str(out), "certificate": str(certificate) if proved else None}
     result["html"] = None if html is None else str(html)
     if html is not None:
+        from fiberscope.network.origin import write_bytes
         from fiberscope.report.compression_page import compression_page
 
         page = compression_page(model, result, written=out, certificate=result["certificate"])
-        html.write_text(page, encoding="utf-8")
+        write_bytes(html, page.encode())
     if as_json:
         emit_json(result)
     else:

@@ -56,9 +56,11 @@ class Certificate:
         archive.writestr(entry, data)
 
     def save(self, path: str | Path) -> Path:
-        """Write the file and return its path; errors: CertificateError when the file cannot be written."""
+        """Write the file, whole, and return its path; errors: CertificateError when it cannot be written."""
+        from fiberscope.network.origin import write_bytes
+
         try:
-            Path(path).write_bytes(self.to_bytes())
+            write_bytes(Path(path), self.to_bytes())
         except OSError as error:
             raise CertificateError(f"{path}: cannot write the certificate: {error.strerror or error}") from error
         return Path(path)

@@ -47,7 +47,10 @@ def merged(stored: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole: into a temporary neighbour first, then renamed into place."""
+    """Write a file whole: into a temporary neighbour first, then renamed into place (a device is written to)."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)
+        return
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
         temporary = Path(stream.name)
         try:

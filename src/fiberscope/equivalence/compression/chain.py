@@ -86,7 +86,7 @@ def compared(net: Network, saved: Network, seed: int) -> Certificate:
     verdict = compare(net, saved, seed=seed)
     if verdict.answer != "equal" or not isinstance(verdict.certificate, Certificate):
         raise FiberscopeError(
-            f"{saved.name}: the saved model is not proved equal to the original; it was written all the same"
+            f"{saved.name}: the saved model is not proved equal to the original, so it is not kept; please report it"
         )
     return verdict.certificate
 

@@ -12,6 +12,7 @@ from fiberscope.equivalence.bounds import can_bound
 from fiberscope.equivalence.chain import chain_of
 from fiberscope.equivalence.compression.boxed import compress_boxed
 from fiberscope.equivalence.compression.chain import stored_dtype
+from fiberscope.equivalence.compression.destination import check_destination, write
 from fiberscope.equivalence.compression.everywhere import compress_everywhere
 from fiberscope.equivalence.compression.graph import compress_graph
 from fiberscope.equivalence.compression.result import Compression
@@ -46,7 +47,8 @@ def compress(
     Networks that are no chain of fully connected layers (convolutions, residual sums) lose channels that nobody reads,
     that repeat another, or that are constant on the domain; batch norms of an ONNX file are folded first, which rounds.
 
-    Errors: InputError for a wrong box or budget, constraints that no input meets, or a path that cannot be written.
+    Errors: InputError for a wrong box or budget, constraints that no input meets, or, before any work, a path that
+    cannot be written, has another format's ending, or names the model itself.
 
     >>> import numpy as np, torch, fiberscope as fs
     >>> layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
@@ -62,8 +64,7 @@ def compress(
     start = time.perf_counter()
     if not budget > 0:
         raise InputError(f"budget: {budget} seconds; give a positive number")
-    if certificate is not None and out is None:
-        raise InputError("certificate: it is about a file; say where the smaller model goes with out=")
+    check_destination(net, out, certificate)
     chain = chain_of(net)
     domain = domain_of(net, box, polytope)  # refuses a wrong one
     if chain is None or not chain.activations:
@@ -78,8 +79,6 @@ def compress(
             say("bounds are known for (leaky) ReLUs only: what goes is redundant for every input")
         result = compress_everywhere(net, chain, stored_dtype(net), seed, say, start)
     if out is not None:
-        proof, reason = result.written(out)
-        if certificate is not None and proof is not None:
-            proof.save(certificate)
+        reason = write(result, Path(out), None if certificate is None else Path(certificate))
         result = replace(result, no_certificate=reason)
     return result
