@@ -61,11 +61,38 @@ def test_linear_layers_in_a_row(
 
 
 @pytest.mark.parametrize("box", [None, (-1.0, 1.0)])
+@pytest.mark.parametrize("eighths", [True, False])
+def test_linear_layers_alone(tmp_path: Path, box: Any, eighths: bool):
+    a, b, proof = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "c.fsc"
+    made = model([5, 9, 8, 3], (), eighths=eighths)
+    arrays = {f"{'Wb'[p.ndim == 1]}{i // 2 + 1}": p.detach().numpy() for i, p in enumerate(made.parameters())}
+    np.savez(a, activation=np.array("identity"), **arrays)
+    net = fs.load(a)
+    result = fs.compress(net, box=box, out=b, certificate=proof)
+    assert verify(str(proof), str(a), str(b)).valid
+    if box is None and not eighths:
+        assert b.read_bytes() == a.read_bytes()
+        return
+    assert (result.units_before, result.units_after, fs.load(b).parameters) == (17, 0, 18)
+    assert result.error_bound == 0 if eighths else 0 < (result.error_bound or 0) < 1e-5
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 5))
+    assert np.abs(fs.load(b).run_flat(x) - net.run_flat(x)).max() <= (result.error_bound or 0) + 1e-13
+
+
+@pytest.mark.parametrize("box", [None, (-1.0, 1.0)])
 def test_a_bottleneck_is_left(tmp_path: Path, box: Any):
-    """9 -> 1 -> 8 holds 25 numbers, its product 80."""
-    a, b = tmp_path / "a.pt2", tmp_path / "b.pt2"
-    fs.load(model([9, 1, 8, 4], (1,), eighths=True), (torch.zeros(2, 9),)).save(a)
-    result = fs.compress(fs.load(a), box=box, out=b, certificate=tmp_path / "c.fsc")
-    assert (result.units_before, result.units_after, result.error_bound) == (9, 9, 0.0)
+    """9 -> 2 -> 8 holds 44 numbers, its product 80; a ReLU that nobody reads goes all the same."""
+    a, b, c = tmp_path / "a.pt2", tmp_path / "b.pt2", tmp_path / "c.fsc"
+    made = model([9, 2, 8, 4], (1,), eighths=True)
+    fs.load(made, (torch.zeros(2, 9),)).save(a)
+    result = fs.compress(fs.load(a), box=box, out=b, certificate=c)
+    assert (result.units_before, result.units_after, result.error_bound) == (10, 10, 0.0)
     assert b.read_bytes() == a.read_bytes()
-    assert verify(str(tmp_path / "c.fsc"), str(a), str(b)).valid
+    assert verify(str(c), str(a), str(b)).valid
+    if box is None:
+        with torch.no_grad():
+            list(made.parameters())[4][:, 2] = 0
+        fs.load(made, (torch.zeros(2, 9),)).save(a)
+        result = fs.compress(fs.load(a), box=box, out=b, certificate=c)
+        assert (result.error_bound, fs.load(b).parameters) == (0.0, fs.load(a).parameters - 7)
+        assert verify(str(c), str(a), str(b)).valid

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiberscope.equivalence.bounds import can_bound
-from fiberscope.equivalence.chain import chain_of
+from fiberscope.equivalence.chain import Chain, chain_of
 from fiberscope.equivalence.compression.boxed import compress_boxed
-from fiberscope.equivalence.compression.chain import stored_dtype
+from fiberscope.equivalence.compression.chain import ChainCompression, merged, stored_dtype
 from fiberscope.equivalence.compression.destination import check_destination, write
 from fiberscope.equivalence.compression.everywhere import compress_everywhere
 from fiberscope.equivalence.compression.graph import compress_graph
 from fiberscope.equivalence.compression.result import Compression
-from fiberscope.equivalence.domain import domain_of
+from fiberscope.equivalence.domain import Domain, domain_of
 from fiberscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,26 +59,41 @@ def compress(
     >>> small.units_before, small.units_after, small.layers[0].dead
     (3, 2, 1)
     """
-    from fiberscope_verify.report import Reject
-
     start = time.perf_counter()
     if not budget > 0:
         raise InputError(f"budget: {budget} seconds; give a positive number")
     check_destination(net, out, certificate)
     chain = chain_of(net)
     domain = domain_of(net, box, polytope)  # refuses a wrong one
-    if chain is None or not chain.activations:
-        result: Compression = compress_graph(net, seed=seed, say=say, start=start, box=domain.box)
-    elif domain.box is not None and can_bound(chain):
-        try:
-            result = compress_boxed(net, chain, domain, stored_dtype(net), budget, seed, say, start)
-        except Reject as reason:
-            raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
-    else:
-        if domain.box is not None:
-            say("bounds are known for (leaky) ReLUs only: what goes is redundant for every input")
-        result = compress_everywhere(net, chain, stored_dtype(net), seed, say, start)
+    result: Compression | None = None
+    apart = True  # not made by the means for chains, or linear layers in a row are better left apart
+    if chain is not None and (chain.activations or merged(chain)):
+        result = whole = compress_chain(net, chain, domain, budget, seed, say, start)
+        apart = merged(chain) > 0 and not whole.changed
+    if result is None or apart:
+        cut = compress_graph(net, seed=seed, say=say, start=start, box=domain.box)
+        result = cut if result is None or cut.network is not net else result
     if out is not None:
         reason = write(result, Path(out), None if certificate is None else Path(certificate))
         result = replace(result, no_certificate=reason)
+    return result
+
+
+def compress_chain(
+    net: Network, chain: Chain, domain: Domain, budget: float, seed: int, say: Callable[[str], None], start: float
+) -> ChainCompression:
+    """By the means for fully connected layers; linear layers in a row are left apart where their product is larger."""
+    from fiberscope_verify.report import Reject
+
+    dtype, result = stored_dtype(net), None
+    if domain.box is None or not chain.activations or not can_bound(chain):
+        if domain.box is not None and chain.activations:
+            say("bounds are known for (leaky) ReLUs only: what goes is redundant for every input")
+        result = compress_everywhere(net, chain, dtype, seed, say, start)
+    if domain.box is not None and can_bound(chain) and not (result is not None and result.changed):
+        try:
+            result = compress_boxed(net, chain, domain, dtype, budget, seed, say, start)
+        except Reject as reason:
+            raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
+    assert result is not None
     return result
