@@ -65,7 +65,9 @@ def test_linear_layers_in_a_row(
 def test_linear_layers_alone(tmp_path: Path, box: Any, eighths: bool):
     a, b, proof = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "c.fsc"
     made = model([5, 9, 8, 3], (), eighths=eighths)
-    arrays = {f"{'Wb'[p.ndim == 1]}{i // 2 + 1}": p.detach().numpy() for i, p in enumerate(made.parameters())}
+    arrays: dict[str, Any] = {
+        f"{'Wb'[p.ndim == 1]}{i // 2 + 1}": p.detach().numpy() for i, p in enumerate(made.parameters())
+    }
     np.savez(a, activation=np.array("identity"), **arrays)
     net = fs.load(a)
     result = fs.compress(net, box=box, out=b, certificate=proof)
