@@ -18,6 +18,9 @@ from .channel_claims import Known, read_claims, read_steady
 from .channel_constants import Constants
 from .channel_match import Matcher, Pair, ordered
 from .channel_moves import concatenated, cumulated, move, padded, paired, pooled, reduced
+from .channel_near import NearConstants, near_map, near_pointwise, tidied
+from .channel_settle import settled
+from .channel_slack import Use
 from .channel_sums import Claim, convolution, matrix
 from .channels import CONSTANT, ONE, Operand, Relation, clean, each, map_rule, pointwise
 from .core import MOVES, Graph, Node
@@ -27,24 +30,35 @@ from .model import Model
 from .report import Reject, need
 
 
-def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> None:
-    """All steps of the method; raises Reject where one fails."""
+def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> Walk:
+    """All steps of the method; raises Reject where one fails. With strength "bound" deviations are yet to be summed."""
     claims = read_claims(certificate, a)
-    graph = lower(a)
-    walk = Walk(graph, lower(b), claims, read_steady(certificate, graph, a))
+    graph, other = lower(a), lower(b)
+    walk = Walk(graph, other, claims, read_steady(certificate, graph, a), slack=certificate.strength == "bound")
     walk.run()
     checked.append(f"{len(claims)} weights lose units; {walk.count} operations followed")
     unused = set(claims) - walk.met
     need(not unused, f"the weight {str(sorted(unused)[:1])[:80]} writes no units")
-    checked.append("the outputs are the same")
+    if not walk.slack:
+        checked.append("the outputs are the same")
+    return walk
 
 
 class Walk:
-    """The relations of all values of a, in order; ``known`` holds units of a that are constant."""
+    """The relations of all values of a, in order; ``known`` holds units of a that are constant.
 
-    def __init__(self, a: Graph, b: Graph, claims: dict[str, Claim], known: Known | None = None):
+    With ``slack`` relations may hold nearly: ``uses`` (per value of a) and ``ends`` (per output) keep by how much.
+    """
+
+    def __init__(
+        self, a: Graph, b: Graph, claims: dict[str, Claim], known: Known | None = None, *, slack: bool = False
+    ):
         self.a, self.b, self.claims, self.known = a, b, claims, known or {}
         self.constants = Constants(a), Constants(b)
+        self.near = tuple(NearConstants(g, c) for g, c in zip((a, b), self.constants, strict=True))
+        self.slack, self.use = slack, None if not slack else Use()
+        self.uses: dict[int, Use] = {}
+        self.ends: list[tuple[int, Use]] = []
         self.matcher = Matcher(a, b)
         self.relations: dict[int, Relation | None] = {}
         self.met: set[str] = set()
@@ -60,10 +74,14 @@ class Walk:
                 continue
             pair = self.matcher.match(v)
             node = self.a.nodes[v]
+            if self.slack:
+                self.use = self.uses[v] = Use()
             if pair is None:
                 raise Reject(f"the second network has no {node.op} {str(node.attrs)[:60]} like value {v} of the first")
             try:
                 relation = self.informed(v, self.follow(pair))
+                if relation is not None and self.use is not None:
+                    relation = tidied(relation, self.matcher.image[v], self.use)
                 if relation is not None:
                     relation = clean(relation, self.b.shape(self.matcher.image[v])[relation.axis])
                 self.relations[v] = relation
@@ -91,7 +109,12 @@ class Walk:
         chain = next((c for at, c in self.matcher.above(u) if at == image), None)
         if chain is None:
             raise Reject("the networks have different outputs")
-        relation = self.along(self.relations[v], chain)
+        if self.slack:
+            self.use = Use()
+            self.ends.append((v, self.use))
+        relation = self.along(self.relations[v], chain, v)
+        if self.use is not None:
+            relation = settled(Node("output", (), (), None), relation, v, u, self.use, alone=False)
         relation = None if relation is None else clean(relation, self.b.shape(u)[relation.axis])
         need(relation is None and self.a.shape(v) == self.b.shape(u), "an output of the network is not read off b's")
 
@@ -105,8 +128,10 @@ class Walk:
             need(len(relation.unit) == shape[axis], "a relation of another length")
             need(bool(np.all(relation.unit < other[axis])), "a relation with units that are not there")
 
-    def along(self, relation: Relation | None, chain: tuple[int, ...]) -> Relation | None:
-        """From a value of b to one that is affine in it: sums and products with constants that only b has."""
+    def along(self, relation: Relation | None, chain: tuple[int, ...], of: int) -> Relation | None:
+        """From a value of b to one that is affine in it: sums and products with constants that only b has.
+
+        ``of``: the value of a that it stands for."""
         for u in chain:
             node = self.b.nodes[u]
             below, at = ordered(self.b, u, self.matcher.data_b)
@@ -117,6 +142,11 @@ class Walk:
                 if relation is None
                 else Operand(self.widened(relation, shape), shape, relation)
             )
+            if self.use is not None:
+                one = neutral, np.zeros(())
+                number = self.near[1].value(at)
+                relation = near_pointwise(node.op, data, one, number, len(shape), self.use, below, of)
+                continue
             y = self.constants[1].value(at)
             relation = pointwise(node.op, [data, Operand((), y.shape, None, neutral, y)], len(shape))
         return relation
@@ -136,17 +166,25 @@ class Walk:
         if pair.b is None:  # a product or sum with stored numbers that only a has
             (below,) = data
             at = next(u for u in args if u not in self.matcher.data_a)
-            x = self.constants[0].value(at)
             relation, shape = self.relations[below], self.a.shape(below)
             there = self.b.shape(self.matcher.image[below])
             neutral = np.array(0.0 if node.op == "add" else 1.0)
+            if self.use is not None:
+                data_of, one = Operand(shape, there, relation), (neutral, np.zeros(()))
+                number, value = self.near[0].value(at), self.matcher.image[below]
+                return near_pointwise(node.op, data_of, number, one, len(shape), self.use, value)
+            x = self.constants[0].value(at)
             return pointwise(
                 node.op, [Operand(shape, there, relation), Operand(x.shape, (), None, x, neutral)], len(shape)
             )
         other = self.b.nodes[pair.b]
         others = ordered(self.b, pair.b, self.matcher.data_b)
         need(len(set(data)) == len(data) or len(set(pair.chains)) == 1, "one value stands for two")
-        entering = {u: self.along(self.relations[u], chain) for u, chain in zip(data, pair.chains, strict=True)}
+        entering = {u: self.along(self.relations[u], chain, u) for u, chain in zip(data, pair.chains, strict=True)}
+        if self.use is not None:
+            for u, w in zip(args, others, strict=True):
+                if u in entering:
+                    entering[u] = settled(node, entering[u], u, w, self.use, alone=len(data) == 1)
         return self.rule(node, other, args, others, entering)
 
     def rule(
@@ -156,14 +194,22 @@ class Walk:
         shapes, there = [self.a.shape(u) for u in args], [self.b.shape(w) for w in others]
         if node.op in MOVES:
             return move(node, other, entering[args[0]], shapes[0], there[0])
+        if node.op == "map" and self.use is not None:
+            return near_map(node, entering[args[0]], others[0], self.use)
         if node.op == "map":
             return map_rule(entering[args[0]], node.attrs[0], node.attrs[1:])
+        if node.op in ("add", "mul", "max", "min") and self.use is not None and args[1] not in entering:
+            if entering[args[0]] is None and self.constant(args[1], others[1]):
+                return None
+            data_of = Operand(shapes[0], there[0], entering[args[0]])
+            x, y = self.near[0].value(args[1]), self.near[1].value(others[1])
+            return near_pointwise(node.op, data_of, x, y, len(node.shape or ()), self.use, others[0])
         if node.op in ("add", "mul", "max", "min"):
             return pointwise(node.op, self.operands(args, others, entering), len(node.shape or ()))
         if node.op == "conv":
             need(args[0] in entering and args[1] not in entering, "a kernel that is computed from the input")
             claim, wa, wb = self.weights(args[1], others[1])
-            return convolution(node, other, entering[args[0]], wa, wb, claim)
+            return convolution(node, other, entering[args[0]], wa, wb, claim, self.use)
         if node.op == "matmul":
             return self.product(args, others, entering, other)
         rules = {"pad": padded, "window": pooled, "cumsum": cumulated}
@@ -196,7 +242,7 @@ class Walk:
             return None
         claim, wa, wb = self.weights(args[w], others[w])
         assert other.shape is not None
-        return matrix(relation, ranks[1 - w], wa, wb, claim, other.shape, left=left)
+        return matrix(relation, ranks[1 - w], wa, wb, claim, other.shape, left=left, use=self.use)
 
     def weights(self, u: int, w: int) -> tuple[Claim | None, np.ndarray, np.ndarray]:
         """Both weights, and what is claimed of the outputs of a's."""
@@ -207,6 +253,10 @@ class Walk:
         claim = self.claims.get(name) if name is not None else None
         if claim is not None and name is not None:
             self.met.add(name)
+        if self.slack:
+            (wa, of_a), (wb, of_b) = self.near[0].value(u), self.near[1].value(w)
+            need(not np.any(of_a) and not np.any(of_b), "weights that are no stored numbers")
+            return claim, wa, wb
         return claim, self.constants[0].value(u), self.constants[1].value(w)
 
     def operands(self, args: tuple, others: tuple, entering: dict[int, Relation | None]) -> list[Operand]:

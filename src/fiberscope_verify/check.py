@@ -23,7 +23,7 @@ METHODS = {  # method -> (claim, strengths)
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
     "stable": ("equal", {"bound"}),
-    "channels": ("equal", {"exact"}),
+    "channels": ("equal", {"exact", "bound"}),
 }
 
 
@@ -133,9 +133,12 @@ def stable(certificate: Certificate, a: Model, b: Model, checked: list[str], _: 
 
 
 def channels(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .channel_errors import check_bound
     from .channel_steps import check_channels
 
-    check_channels(certificate, a, b, checked)
+    walk = check_channels(certificate, a, b, checked)
+    if certificate.strength == "bound":
+        check_bound(certificate, walk, a, checked)
 
 
 METHOD = {
