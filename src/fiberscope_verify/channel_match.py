@@ -61,6 +61,7 @@ class Matcher:
     def __init__(self, a: Graph, b: Graph):
         self.a, self.b = a, b
         self.data_a, self.data_b = moving(a), moving(b)
+        self.ends = endings(a, self.data_a), endings(b, self.data_b)
         self.image: dict[int, int] = dict(zip(a.inputs, b.inputs, strict=False))
         self.free: dict[Key, list[tuple[int, int, tuple[tuple[int, ...], ...]]]] = {}
         self.used: set[int] = set(b.inputs)
@@ -98,15 +99,35 @@ class Matcher:
         if any(w in self.data_a and w not in self.image for w in args):
             return None
         key = (*kind(self.a, v), tuple(self.image[w] if w in self.data_a else -1 for w in args))
-        for _, u, chains in self.free.get(key, []):
-            if u not in self.used:
-                self.used.add(u)
-                self.image[v] = u
-                return Pair(v, u, chains)
         below = [w for w in args if w in self.data_a]
         node = self.a.nodes[v]
-        alone = node.op in AFFINE and len(below) == 1 and self.a.nodes[below[0]].shape == node.shape
-        if alone and len(node.args) == 2:
+        alone = node.op in AFFINE and len(below) == 1 and len(node.args) == 2
+        alone = alone and self.a.nodes[below[0]].shape == node.shape
+        free = [entry for entry in self.free.get(key, []) if entry[1] not in self.used]
+        wanted = self.ends[0][v]
+        fitting = [entry for entry in free if self.ends[1][entry[1]] == wanted]
+        if alone and not fitting and self.ends[1][self.image[below[0]]] == wanted:
+            free = []
+        for _, u, chains in fitting or free:
+            self.used.add(u)
+            self.image[v] = u
+            return Pair(v, u, chains)
+        if alone:
             self.image[v] = self.image[below[0]]
             return Pair(v, None)
         return None
+
+
+def endings(graph: Graph, data: set[int]) -> dict[int, frozenset[Key]]:
+    """Per value what reads it in the end, through any sums and products with stored numbers."""
+    found: dict[int, set[Key]] = {v: set() for v in data}
+    for v in graph.outputs:
+        if v in data:
+            found[v].add(("output",))
+    for v in sorted(data, reverse=True):
+        node = graph.nodes[v]
+        below = [u for u in node.args if u in data]
+        through = node.op in AFFINE and len(below) == 1
+        for u in below:
+            found[u] |= found[v] if through else {kind(graph, v)}
+    return {v: frozenset(ends) for v, ends in found.items()}
