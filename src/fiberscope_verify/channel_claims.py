@@ -24,7 +24,7 @@ def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
     """Per weight of a: its outputs among those of b."""
     claims: dict[str, Claim] = {}
     for step in certificate.steps:
-        if isinstance(step, dict) and step.get("step") in ("steady", "split"):
+        if isinstance(step, dict) and step.get("step") in ("steady", "split", "sizes"):
             continue
         weight, unit, scale = fields(step, "units", "weight", "unit", "scale")
         name = a.array_name(weight) if isinstance(weight, str) else None
@@ -38,6 +38,19 @@ def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
             need(bool(np.all(factors != 0)), "a scale is zero")
         claims[name] = units, factors
     return claims
+
+
+def read_sizes(certificate: Certificate, model: Model) -> list[tuple[int, ...]] | None:
+    """The shapes of the inputs that the box is about, where the model leaves lengths of axes open."""
+    steps = [s for s in certificate.steps if isinstance(s, dict) and s.get("step") == "sizes"]
+    if not steps:
+        return None
+    need(len(steps) == 1 and certificate.lo is not None, "sizes of inputs go with a box, once")
+    (shapes,) = fields(steps[0], "sizes", "shapes")
+    if not isinstance(shapes, list) or not all(isinstance(s, list) for s in shapes):
+        raise Reject("one shape for every input")
+    need(len(shapes) == len(model.inputs), "one shape for every input")
+    return [tuple(whole(n, 1, 1 << 31, "a length") for n in s) for s in shapes]
 
 
 def read_steady(certificate: Certificate, graph: Graph, model: Model) -> Known:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .certificate import Certificate
 from .chain import reachable
-from .channel_claims import Known, read_claims, read_steady
+from .channel_claims import Known, read_claims, read_sizes, read_steady
 from .channel_constants import Constants
 from .channel_match import Matcher, Pair, ordered
 from .channel_moves import concatenated, cumulated, move, padded, paired, pooled, reduced
@@ -33,7 +33,10 @@ from .report import Reject, need
 def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> Walk:
     """All steps of the method; raises Reject where one fails. With strength "bound" deviations are yet to be summed."""
     claims = read_claims(certificate, a)
-    graph, other = lower(a), lower(b)
+    sizes = read_sizes(certificate, a)
+    graph, other = lower(a, sizes), lower(b, sizes)
+    if sizes is not None:
+        checked.append(f"inputs of the shapes {str(sizes)[:200]}")
     walk = Walk(graph, other, claims, read_steady(certificate, graph, a), slack=certificate.strength == "bound")
     walk.run()
     checked.append(f"{len(claims)} weights lose units; {walk.count} operations followed")

@@ -15,14 +15,14 @@ from .table_aten import OPS as ATEN
 IGNORED = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_constrain_range")
 
 
-def lower(model: Model) -> Graph:
-    """The core graph of a model; a free leading axis counts as one sample."""
+def lower(model: Model, shapes: list[tuple[int, ...]] | None = None) -> Graph:
+    """The core graph of a model; a free axis counts as one sample, or has the length that ``shapes`` says."""
     from .lower_onnx import OPS as ONNX
 
     g = Graph(dict(model.arrays))
     env: dict[str, object] = {}
     for i, (name, shape) in enumerate(model.inputs):
-        g.inputs.append(g.emit("input", (), (i,), tuple(s or 1 for s in shape)))
+        g.inputs.append(g.emit("input", (), (i,), sized(shape, shapes[i] if shapes else None)))
         env[name] = Tensor(g.inputs[-1])
         if name in model.integers:
             g.integral.add(g.inputs[-1])
@@ -54,6 +54,14 @@ def lower(model: Model) -> Graph:
         g.outputs.append(int(value))
     need(g.outputs and g.inputs, "a model needs an input and an output")
     return g
+
+
+def sized(shape: tuple[int, ...], given: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of an input, free axes with the lengths given."""
+    given = given or tuple(s or 1 for s in shape)
+    fits = len(given) == len(shape) and all(g > 0 and s in (0, g) for s, g in zip(shape, given, strict=True))
+    need(fits, f"an input of the shape {shape} cannot have the shape {given}")
+    return given
 
 
 def run(g: Graph, table: dict, operation: Operation, args: tuple, kwargs: dict, model: Model) -> list[object]:
