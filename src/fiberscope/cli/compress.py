@@ -99,7 +99,7 @@ def show(result: Mapping[str, Any]) -> None:
     for number, layer in enumerate(result["layers"], 1):
         words = [f"{layer[key]} {key}" for key in ("dead", "constant", "duplicate", "folded", "open") if layer[key]]
         say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}".rstrip())
-    if result["units_after"] == result["units_before"] and not result["methods"]:
+    if all(result[f"{what}_after"] == result[f"{what}_before"] for what in ("units", "parameters")):
         say("Nothing could be proved redundant: the model is written as it was.")
     if result["error_bound"] is None:
         norms, seen = result["methods"]["batch norm"], result["difference"]

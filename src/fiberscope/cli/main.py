@@ -1,6 +1,6 @@
 """The entry point: run a command, turn any failure into one line on standard error and an exit status.
 
-0  yes, or done        1  no, or different        2  trouble        3  undecided
+0  yes, or done        1  no, or different        2  trouble        3  undecided        130  interrupted
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from fiberscope.cli.output import TROUBLE, one_line
 from fiberscope.errors import FiberscopeError
 
+INTERRUPTED = 130  # as of every program that Ctrl-C stops
 ISSUE = "this is a bug in Fiberscope: please report it, with the lines that FIBERSCOPE_TRACEBACK=1 shows"
 
 
@@ -36,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # a library's warning is not the user's failure
     try:
         status = get_command(app).main(arguments, prog_name="fiberscope", standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except Exit as stop:
         return stop.exit_code
@@ -46,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except FiberscopeError as error:
         return fail(one_line(error))
     except (KeyboardInterrupt, Abort):
-        return fail("interrupted")
+        sys.stderr.write("fiberscope: interrupted\n")
+        return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

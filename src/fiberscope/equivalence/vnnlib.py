@@ -143,7 +143,9 @@ def _constraint(found: _Bounds, expression: Expression) -> None:
         sides = [linear(e, lambda text: _variable(found, text), _number) for e in expression[1:]]
         if sides[0] is not None and sides[1] is not None:
             return _half(found, str(head), sides[0].minus(sides[1]))
-    raise found.fail(f"{_text(expression)[:80]} is no linear constraint on the inputs; {ELSE}")
+    text = _text(expression)
+    shown = text if len(text) <= 80 else f"{text[:80]} ..."
+    raise found.fail(f"{shown} is no linear constraint on the inputs; {ELSE}")
 
 
 def _half(found: _Bounds, relation: str, form: Form) -> None:

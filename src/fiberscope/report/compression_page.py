@@ -14,6 +14,7 @@ METHODS: dict[str, str] = {
     "splitting": "the same bounds on every part of a bisection of the domain",
     "programs": "a linear program per unit, its multipliers checked with every rounding counted",
     "branching": "the same on every part of a tree over inputs and signs of the units below",
+    "dead": "nobody reads it, or it is nowhere positive: by its signs, or by bounds on the domain",
     "unread": "no later unit reads it",
     "sign rule": "it reads what is never negative, with weights and a bias that are never positive",
     "constant": "its weights are zero, so its value goes into the next biases",
@@ -43,7 +44,7 @@ def compression_page(source: Any, result: Mapping[str, Any], *, written: Any = N
     where = "for every input" if result["domain"] == "all" else "on the domain asked"
     cards = [
         (f"{result['units_before']:,} → {result['units_after']:,}", "hidden units"),
-        (f"{result['parameters_before']:,} → {result['parameters_after']:,}", "parameters"),
+        (f"{result['parameters_before']:,} →\N{NO-BREAK SPACE}{result['parameters_after']:,}", "parameters"),
         _error(result),
         (f"{result['open_units']:,}", "units left open"),
         (f"{result['seconds']:.3g} s", "for the search and its proofs"),
@@ -141,8 +142,13 @@ def _domain(result: Mapping[str, Any]) -> Table | None:
     domain = result["domain"]
     if domain == "all" or len(domain["lo"]) > LISTED:
         return None
-    ends = zip(domain["lo"], domain["hi"], strict=True)
-    rows = tuple((str(i), repr(float(lo)), repr(float(hi))) for i, (lo, hi) in enumerate(ends))
+    ends = [(float(lo), float(hi)) for lo, hi in zip(domain["lo"], domain["hi"], strict=True)]
+    starts = [i for i, pair in enumerate(ends) if i == 0 or ends[i - 1] != pair]  # neighbours alike share a row
+    stops = [*(i - 1 for i in starts[1:]), len(ends) - 1]
+    rows = tuple(
+        (str(i) if i == j else f"{i} to {j}", short(ends[i][0]), short(ends[i][1]))
+        for i, j in zip(starts, stops, strict=True)
+    )
     return Table(("input", "from", "to"), rows, frozenset({0, 1, 2}))
 
 

@@ -24,7 +24,7 @@ from fiberscope.equivalence.compression.on_box import OnBox, compress_on_box
 from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.rigorous import accepts
-from fiberscope.errors import FiberscopeError
+from fiberscope.errors import FiberscopeError, InputError
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -46,11 +46,17 @@ def compress_boxed(
     if dtype is not np.float64:
         proved = compress_on_box(net, chain, domain, dtype=dtype, seconds=budget, seed=seed, say=say, before=proved)
 
+    if not np.isfinite([proved.error_bound, proved.scale]).all():
+        raise InputError(f"{net.name}: its outputs are beyond what can be bounded on this domain; give a smaller one")
+
     layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
     stored = rounded(proved.folded.layers, dtype)
-    changed = bool(methods) or any(layer.after != layer.before for layer in layers)
+    parameters = sum(w.size + b.size for w, b in stored)
+    changed = parameters < net.parameters or sum(x.after for x in layers) < sum(x.before for x in layers)
+    if not changed:  # what is linear is needed, too: rewriting it would only round
+        layers = tuple(LayerReport(layer.before, layer.before, open=layer.open) for layer in layers)
     if merged(chain):
-        changed = sum(w.size + b.size for w, b in stored) <= net.parameters  # else it was a bottleneck: better as it is
+        changed = parameters <= net.parameters  # else it was a bottleneck: better as it is
         layers = with_merged(chain, layers, gone=True) if changed else untouched(chain)
         methods = {**methods, "affine layers merged": merged(chain)} if changed else {}
 
