@@ -295,6 +295,8 @@ class Builder:
         slope = op == "mul" and np.all(y.value == y.value.reshape(-1)[:1]) and slopes_only(self.g, self.users, node)
         if ((y.value.size == 1 and not single) or slope) and node.shape == x.base.shape:
             lit = ("lit", str(rational(y.value.reshape(-1)[0])))
+            if op == "mul" and lit[1] == "1":  # softplus with beta = 1, say
+                return x
             return Expression((op, *sorted((x.tree, lit), key=repr)), x.base, x.size + 1)
         z = self.affine(x)
         if node.shape != z.shape:

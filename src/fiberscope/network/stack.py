@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fiberscope.errors import InputError
 from fiberscope.network.activations import activation
+from fiberscope.network.onnx_activations import POINTS, regions
 from fiberscope.network.origin import write_bytes
 
 if TYPE_CHECKING:
@@ -94,9 +95,15 @@ _ONNX = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softplus": "Soft
 
 
 def onnx_bytes(net: Network, layers: Arrays, activations: Sequence[str]) -> bytes:
-    """A small graph with the input and output names, shapes and types of the original."""
-    from onnx import TensorProto, helper, numpy_helper
+    """A small graph with the input and output names, shapes and types of the original.
 
+    Activations without an operator that every opset has are copied from the original, node by node.
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    original = ModelProto.FromString(net.origin.data)  # type: ignore[attr-defined]
+    own = [] if all(map(common, activations)) else regions(original.graph)
+    opsets = list(original.opset_import) if own else [helper.make_opsetid("", 17)]
     nodes, stored = [], []
     element = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
     given, made = onnx_ends(net, element[str(layers[0][0].dtype)])
@@ -113,6 +120,9 @@ def onnx_bytes(net: Network, layers: Arrays, activations: Sequence[str]) -> byte
             nodes.append(helper.make_node("LeakyRelu", [f"z{l}"], [f"h{l}"], alpha=slope))
         elif kind in _ONNX:
             nodes.append(helper.make_node(_ONNX[kind], [f"z{l}"], [f"h{l}"]))
+        elif len(own) == len(activations) and own[l - 1].computes(at_points(kind), element[str(weight.dtype)], opsets):
+            more = own[l - 1].copied(f"z{l}", f"h{l}", f"h{l}/")
+            nodes, stored = nodes + more[0], stored + more[1]
         else:
             raise InputError(
                 f"{net.name}: a layer of {kind} cannot be written as ONNX; load the module and save as .pt2"
@@ -121,9 +131,19 @@ def onnx_bytes(net: Network, layers: Arrays, activations: Sequence[str]) -> byte
     stored.append(numpy_helper.from_array(np.array(shape, dtype=np.int64), "shape"))
     nodes.append(helper.make_node("Reshape", [f"z{len(layers)}", "shape"], [made.name]))
     graph = helper.make_graph(nodes, net.name, [given], [made], stored)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="fiberscope")
-    model.ir_version = 8
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="fiberscope")
+    model.ir_version = max(8, original.ir_version if own else 0)
     return model.SerializeToString()
+
+
+def common(kind: str) -> bool:
+    """Whether one ONNX operator of any opset is this activation."""
+    return kind in _ONNX or kind.startswith("leaky_relu(")
+
+
+def at_points(kind: str) -> np.ndarray:
+    """The activation at the points where a copied one is compared with it."""
+    return activation(kind)(torch.from_numpy(POINTS)).numpy()
 
 
 def onnx_ends(net: Network, element: int) -> tuple[Any, Any]:
