@@ -212,7 +212,7 @@ def narrow(out: Boxes, u: int) -> None:
 
 def upper(out: Boxes, v: int, rows: np.ndarray, sign: float, directions: list | None = None) -> np.ndarray:
     """Upper bounds [N, R] of ``sign`` times the entries ``rows`` of value v; ``directions`` collects the coefficients
-    of the inputs [N, R, n]."""
+    of the inputs, a dict for every part of the rows."""
     plan = out.plan
     widest = max(plan.size(u) for u in plan.below(v))
     many = max(1, MOST // (out.count * widest))
@@ -237,7 +237,7 @@ def back(out: Boxes, v: int, g: np.ndarray, directions: list | None = None) -> n
     """Upper bounds [N, R] of sums of g [N, R, *shape] times value v."""
     plan = out.plan
     n, r = g.shape[:2]
-    pending, c, slack, ends = {v: g}, np.zeros((n, r)), np.zeros((n, r)), []
+    pending, c, slack, ends = {v: g}, np.zeros((n, r)), np.zeros((n, r)), {}
     for u in reversed(plan.below(v)):
         if u not in pending:
             continue
@@ -246,7 +246,7 @@ def back(out: Boxes, v: int, g: np.ndarray, directions: list | None = None) -> n
         if node.op == "input":
             c = c + dots(g, out.mid[u]) + dots(np.abs(g), out.rad[u])
             slack = slack + unit * dots(np.abs(g) + TINY, np.abs(out.mid[u]) + out.rad[u]) + 8 * U * np.abs(c)
-            ends.append(g)
+            ends[u] = g
         elif u in plan.slope and u in out.lines:
             under, _, over, above = (w[:, None] for w in out.lines[u])
             positive, negative = np.maximum(g, 0), np.minimum(g, 0)
@@ -274,8 +274,19 @@ def back(out: Boxes, v: int, g: np.ndarray, directions: list | None = None) -> n
             slack = slack + unit * dots(np.abs(g) + TINY, out.reach(u) + TINY) + 8 * U * np.abs(c)
     total = c + slack * (1 + 1e-9) + 1e-290
     if directions is not None:
-        directions.append(np.concatenate([e.reshape(n, r, -1) for e in ends], axis=2) if ends else None)
+        directions.append(ends)
     return np.where(np.isfinite(total), total, INF)
+
+
+def per_input(plan: Plan, coefficients: dict[int, np.ndarray], count: int) -> np.ndarray:
+    """Coefficients of a traced batch [N, R, *shape] of every input as those of one sample of ``count`` numbers."""
+    n, r = next(iter(coefficients.values())).shape[:2] if coefficients else (1, 1)
+    copies = max(1, sum(plan.size(v) for v in plan.graph.inputs) // count)
+    parts = []
+    for v in plan.graph.inputs:
+        g = coefficients.get(v, np.zeros((n, r, *plan.graph.shape(v))))
+        parts.append(g.reshape(n, r, copies, -1).sum(axis=2))
+    return np.concatenate(parts, axis=2)
 
 
 def enter(out: Boxes, pending: dict[int, np.ndarray], u: int, g: np.ndarray, slack: np.ndarray) -> np.ndarray:

@@ -183,12 +183,15 @@ def summed(x: Interval, w: np.ndarray, product) -> Interval:
     high = product(high_known, positive) + product(low_known, negative)
     count = w[0].size if w.ndim > 2 else max(w.shape)
     gamma = 4 * (2 * count + 8) * U
-    size = product(np.abs(low_known) + np.abs(high_known), np.abs(w))
-    slack = np.where(size > 0, gamma * size + count * 1e-300, 0.0)
+    sizes = [
+        product(np.abs(near), positive) + product(np.abs(far), -negative)
+        for near, far in ((low_known, high_known), (high_known, low_known))
+    ]
+    below, above = (np.where(size > 0, gamma * size + count * 1e-300, 0.0) for size in sizes)
     up, under = (positive > 0) * 1.0, (negative < 0) * 1.0
     endless_low = product(low_lost, up) + product(high_lost, under) > 0
     endless_high = product(high_lost, up) + product(low_lost, under) > 0
-    return np.where(endless_low, -INF, low - slack), np.where(endless_high, INF, high + slack)
+    return np.where(endless_low, -INF, low - below), np.where(endless_high, INF, high + above)
 
 
 def reduced(node: Node, lo: np.ndarray, hi: np.ndarray) -> Interval | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .bound import leaves
 from .certificate import Certificate, fields, whole
-from .channel_backward import CHUNK, MOST, Ends, Plan, forward, mapped, upper
+from .channel_backward import CHUNK, MOST, Ends, Plan, forward, mapped, per_input, upper
 from .channel_ranges import Interval, maps, ranges
 from .core import Graph
 from .report import Reject, need
@@ -26,8 +26,7 @@ def learned(certificate: Certificate, graph: Graph) -> dict[int, Interval]:
         return known
     if lo is None or hi is None:
         raise Reject("only a box can be split")
-    plan, order = Plan(graph), maps(graph)
-    told: Ends = {}
+    order, found = maps(graph), []
     for step in steps:
         at, along, units, *tree = fields(step, "split", "map", "along", "units", "axis", "at", "left", "right")
         v = order[whole(at, 0, len(order), "the number of a map")]
@@ -36,8 +35,15 @@ def learned(certificate: Certificate, graph: Graph) -> dict[int, Interval]:
         fit = len(np.unique(units)) == len(units) and np.all((units >= 0) & (units < graph.shape(v)[along]))
         need(len(units) > 0 and bool(fit), "the step 'split' names units that are not there")
         parts = [certificate.array(name, kind) for name, kind in zip(tree, "ifii", strict=True)]
-        lows, highs = leaves(lo, hi, *parts)
-        told[graph.nodes[v].args[0]] = tell(plan, known, v, along, units, lows, highs)
+        found.append((v, along, units, parts))
+    return narrowed(graph, lo, hi, known, found)
+
+
+def narrowed(graph: Graph, lo: np.ndarray, hi: np.ndarray, known: Ends, splits: list[tuple]) -> Ends:
+    """``known`` after splits in turn, each (map, along, units, tree)."""
+    plan, told = Plan(graph), dict[int, Interval]()
+    for v, along, units, tree in splits:
+        told[graph.nodes[v].args[0]] = tell(plan, known, v, along, units, *leaves(lo, hi, *tree))
     return ranges(graph, lo, hi, told)
 
 
@@ -76,9 +82,9 @@ def ends(
         part = slice(start, start + many)
         here = forward(plan, lows[part], highs[part], known, u)
         near, far = (e.reshape(here.count, -1)[:, rows] for e in here.ends[u])
-        found: list[np.ndarray] = []
+        found: list = []
         low.append(np.maximum(near, -upper(here, u, rows, -1.0, found if spread else None)))
         high.append(np.minimum(far, upper(here, u, rows, 1.0, found if spread else None)))
         if spread:
-            directions.append(np.concatenate(found, axis=1))
+            directions.append(np.concatenate([per_input(plan, g, lows.shape[1]) for g in found], axis=1))
     return np.concatenate(low), np.concatenate(high), np.concatenate(directions) if spread else np.zeros(0)

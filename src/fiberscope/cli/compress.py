@@ -111,7 +111,7 @@ def show(result: Mapping[str, Any]) -> None:
         say("The weights are exact.")
     if result["open_units"]:
         units = "1 unit" if result["open_units"] == 1 else f"{result['open_units']} units"
-        say(f"{units} could not be decided in time and stayed.")
+        say(f"{units} could not be decided and stayed.")
     if result.get("no_certificate"):
         say(f"No certificate: {result['no_certificate']}.")
     say(f"Written to {result['path']}.")

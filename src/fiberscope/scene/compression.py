@@ -10,7 +10,7 @@ from fiberscope.scene.paint import width_of
 
 FATES: dict[str, tuple[str, str]] = {
     "kept": ("full", "kept"),
-    "open": ("accent", "open: not decided in time, kept"),
+    "open": ("accent", "open: neither proved nor refuted, kept"),
     "folded": ("free", "folded: linear, carried by fewer units"),
     "duplicate": ("inner", "duplicate: a multiple of another unit"),
     "constant": ("lost", "constant: no input reaches it"),

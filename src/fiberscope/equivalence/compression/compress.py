@@ -71,7 +71,7 @@ def compress(
         result = whole = compress_chain(net, chain, domain, budget, seed, say, start)
         apart = merged(chain) > 0 and not whole.changed
     if result is None or apart:
-        cut = compress_graph(net, seed=seed, say=say, start=start, box=domain.box)
+        cut = compress_graph(net, domain, budget=budget, seed=seed, say=say, start=start)
         result = cut if result is None or cut.network is not net else result
     if out is not None:
         reason = write(result, Path(out), None if certificate is None else Path(certificate))

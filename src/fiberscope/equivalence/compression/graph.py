@@ -19,12 +19,15 @@ import numpy as np
 
 from fiberscope.equivalence.compression.batch_norm import folded
 from fiberscope.equivalence.compression.candidates import Candidates, found, hidden
+from fiberscope.equivalence.compression.graph_ranges import Settled, settle
 from fiberscope.equivalence.compression.graph_result import GraphCompression
 from fiberscope.equivalence.compression.ledger import Ledger
+from fiberscope.equivalence.compression.open_units import open_units
 from fiberscope.equivalence.compression.proof import Proof, proved, reading, steady_units
 from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.compression.slicing import Merge, without
+from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.numerics.tolerance import SAME_FUNCTION, STORED_ROUNDING
 from fiberscope.symmetry.blocks import Workspace
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from fiberscope.network import Network
 
 Key = tuple[tuple[str, int], ...]
-Box = tuple[np.ndarray, np.ndarray]
 SAMPLES = 24
 NUMBERS = 400_000
 SINGLE = 16
@@ -43,10 +45,11 @@ WORDS = ("dead", "constant", "duplicate")
 
 
 def compress_graph(
-    net: Network, *, seed: int, say: Callable[[str], None], start: float, box: Box | None = None
+    net: Network, domain: Domain, *, budget: float, seed: int, say: Callable[[str], None], start: float
 ) -> GraphCompression:
-    """Fold batch norms, then cut spaces one after the other until nothing more is redundant."""
-    x = samples(net, seed, box)
+    """Fold batch norms, find what is dead or constant on the domain within ``budget`` seconds, then cut space after
+    space until nothing more is redundant."""
+    x = samples(net, seed, domain)
     before = net.run_flat(x)
     scale = float(np.abs(before).max(initial=0.0))
     current, norms = folded(net)
@@ -55,15 +58,15 @@ def compress_graph(
         current, norms = net, 0
     if norms:
         say(f"{norms} batch norms folded")
-    cutting = Cutting(current, x, box, say)
+    cutting = Cutting(current, x, domain, budget, seed, say)
     cutting.run()
+    still_open = cutting.still_open()
     layers = []
     for key, width in cutting.widths.items():
         gone = cutting.counts[key]
-        layers.append(LayerReport(width, width - sum(gone.values()), **gone))
+        layers.append(LayerReport(width, width - sum(gone.values()), **gone, open=still_open.get(key, 0)))
     methods = {word: sum(c[word] for c in cutting.counts.values()) for word in WORDS}
-    methods = {"batch norm": norms, **methods}
-    lo, hi = box or ((), ())
+    methods = {"batch norm": norms, **methods, **(cutting.settled.methods if cutting.settled else {})}
     unproved = cutting.reason if cutting.net is not cutting.base else None
     return GraphCompression(
         original=net,
@@ -73,7 +76,7 @@ def compress_graph(
         error_bound=None if norms or unproved else 0.0,
         difference=float(np.abs(cutting.net.run_flat(x) - before).max(initial=0.0)),
         scale=scale,
-        domain="all" if box is None else {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]},
+        domain=domain.to_json(),
         seconds=time.perf_counter() - start,
         seed=seed,
         no_certificate=unproved,
@@ -87,21 +90,36 @@ class Cutting:
 
     base: Network
     x: np.ndarray
-    box: Box | None
+    domain: Domain
+    budget: float
+    seed: int
     say: Callable[[str], None]
     refused: set[tuple[Key, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.net, self.sym = self.base, symmetries(self.base)
+        self.base_sym = self.sym
         self.widths: dict[Key, int] = {entry.weights: entry.size for entry in hidden(self.sym)}
         self.counts: dict[Key, dict[str, int]] = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
-        self.ledger = Ledger(self.base, self.box)
+        box, cut = self.domain.box, self.domain.polytope
+        self.ledger = Ledger(self.base, box)
+        self.ledger.rows = {} if cut is None else {"G": cut.G.tolist(), "h": cut.h.tolist()}
         self.reason = Proof(self.base, self.base, self.ledger).reason  # why the checker's rules cannot be followed
         self.followed = self.reason is None
+        self.settled: Settled | None = Settled()
+        if box is not None and self.widths:
+            self.settled = settle(self.base, self.domain, seconds=self.budget, seed=self.seed, say=self.say)
         if self.followed:
-            self.ledger.steady = steady_units(self.base, reading(self.base), self.box)
+            self.ledger.splits = self.settled.splits if self.settled else ()
+            self.ledger.steady = steady_units(self.base, reading(self.base), box, self.ledger.splits)
         else:
             self.say(f"no proofs for this graph: {self.reason}")
+
+    def still_open(self) -> dict[Key, int]:
+        """Units per space that nothing decides on the domain; without a reading of the graph all that are left."""
+        if self.settled is None:
+            return {key: width - sum(self.counts[key].values()) for key, width in self.widths.items()}
+        return open_units(self.base_sym, self.settled, self.ledger)
 
     def run(self) -> None:
         """Until no space loses a unit any more."""
@@ -172,12 +190,14 @@ def tries(what: Candidates, most: int) -> Iterator[tuple[str, list[int], list[Me
             yield "constant", [unit], []
 
 
-def samples(net: Network, seed: int, box: Box | None) -> np.ndarray:
-    """Inputs at which every cut is checked: in the box, or of sizes 1, 10 and 1000."""
+def samples(net: Network, seed: int, domain: Domain) -> np.ndarray:
+    """Inputs at which every cut is checked: in the domain, or of sizes 1, 10 and 1000."""
     count = max(2, min(SAMPLES, NUMBERS // (net.n_in + net.n_out)))
     rng = np.random.default_rng(seed)
-    if box is not None:
-        return rng.uniform(*box, size=(count, net.n_in))
+    if domain.polytope is not None:
+        return domain.sample(rng, count)
+    if domain.box is not None:
+        return rng.uniform(*domain.box, size=(count, net.n_in))
     x = sample_inputs(net, count, rng)
     if all(spec.dtype.is_floating_point for spec in net.inputs):
         x[1::3] *= 10.0

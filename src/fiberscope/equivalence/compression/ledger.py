@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.compression.slicing import Merge, numbers
+from fiberscope.equivalence.compression.splits import Split
 from fiberscope.equivalence.rigorous import checker_model
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Ledger:
     def __init__(self, net: Network, box: tuple[np.ndarray, np.ndarray] | None = None) -> None:
         self.box = box
         self.steady: list[Steady] = []
+        self.splits: Sequence[Split] = ()
+        self.rows: dict[str, Any] = {}  # what cuts the box: G x <= h
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
@@ -72,6 +76,11 @@ class Ledger:
             if out.any():
                 self._move(key, out, moved.get(key, {}))
 
+    def _gone(self, found: Steady) -> np.ndarray:
+        """Constant units that were taken out."""
+        key = found.weight, found.axis
+        return found.units[self.unit[key][found.units] < 0] if key in self.unit else found.units[:0]
+
     def _move(self, key: Axis, out: np.ndarray, moved: dict[int, tuple[int, Fraction]]) -> None:
         place = np.where(out, -1, np.cumsum(~out) - 1)
         unit = self.unit[key].copy() if key in self.unit else np.arange(self.shapes[key[0]][key[1]])
@@ -95,14 +104,20 @@ class Ledger:
             plain = all(s == 1 for s in scale)
             texts = None if plain else [f"{s.numerator}/{s.denominator}" for s in scale]
             steps.append({"step": "units", "weight": name, "unit": f"v{len(arrays) - 1}", "scale": texts})
+        for split in self.splits if any(self._gone(found).size for found in self.steady) else ():
+            names: dict[str, Any] = {"map": split.map, "along": split.along}
+            for key, value in {"units": split.units, **split.tree}.items():
+                arrays[f"v{len(arrays)}"] = value
+                names[key] = f"v{len(arrays) - 1}"
+            steps.append({"step": "split", **names})
         for found in self.steady:
-            key = found.weight, found.axis
-            if key in self.unit and (gone := found.units[self.unit[key][found.units] < 0]).size:
+            if (gone := self._gone(found)).size:
                 arrays[f"v{len(arrays)}"] = gone.astype(np.int64)
                 names = {"map": found.map, "axis": found.along, "units": f"v{len(arrays) - 1}"}
                 steps.append({"step": "steady", **names})
         lo, hi = self.box or ((), ())
-        domain = {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]} if self.box else "all"
+        ends = {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]}
+        domain = {**ends, **self.rows} if self.box else "all"
         return certificate(
             a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays, domain=domain
         )

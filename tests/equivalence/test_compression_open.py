@@ -1,0 +1,163 @@
+"""Units of graphs on a domain: decided by parts of a box, refuted by inputs, or left open and counted."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fiberscope as fs
+import fiberscope_verify
+from fiberscope.equivalence.certificate import Certificate
+from fiberscope.equivalence.compression.graph_result import GraphCompression
+from fiberscope.errors import InputError
+
+
+class Skip(nn.Module):
+    """relu(b(relu(a(x)), x)), read by c: no chain."""
+
+    def __init__(self, activation: nn.Module | None = None) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(2, 6), nn.Linear(8, 5), nn.Linear(5, 2)
+        self.rho = activation or nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.cat([torch.relu(self.a(x)), x], dim=1)
+        return self.c(self.rho(self.b(h)))
+
+
+def skip(bias: float, slope: float = 0.0, activation: nn.Module | None = None) -> fs.Network:
+    """Unit 2 of b is relu(x0) - relu(-x0) - x0 + slope x1 + bias, that is slope x1 + bias; all else bends."""
+    module: Any = Skip(activation)
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_((torch.randn(p.shape, generator=rng) * 64).round() / 64)
+        module.a.bias.copy_(torch.tensor([0.0, 0.0, 0.25, -0.25, 0.125, -0.125]))
+        module.a.weight[:2] = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+        module.b.weight[2] = torch.tensor([1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, slope])
+        module.b.bias[2] = bias
+    return fs.load(module.eval(), (torch.zeros(2, 2),))
+
+
+BOX = (np.array([-1.0, 0.0]), np.array([1.0, 1.0]))
+
+
+def test_the_parts_of_a_box_decide_what_the_whole_box_does_not(tmp_path: Path):
+    net = skip(-0.125)
+    result = fs.compress(net, box=BOX, out=tmp_path / "b.pt2", certificate=tmp_path / "p.fsc")
+    assert result.layers[1].dead == 1
+    assert result.methods == {"dead": 1, "splitting": 1}
+    assert result.proved and result.open_units == 0 and result.error_bound == 0.0
+    x = np.random.default_rng(0).uniform(*BOX, (100, 2))
+    np.testing.assert_allclose(result.network.run_flat(x), net.run_flat(x), rtol=0, atol=1e-12)
+    assert fs.verify(tmp_path / "p.fsc", net, fs.load(tmp_path / "b.pt2")).valid
+
+
+@pytest.mark.parametrize(
+    ("bias", "slope", "still_open"),
+    [
+        (1e-9, -1.0, 0),  # positive on a strip of width 1e-9: seen
+        (1e-9, 0.0, 0),  # positive everywhere: linear, and nothing to gain from it here
+        (1e-17, -1.0, 1),  # above 0 by less than rounding: neither seen nor proved
+        (0.0, -1.0, 1),  # touches 0: true, and not shown with rounded bounds
+    ],
+)
+def test_near_misses_stay(bias: float, slope: float, still_open: int):
+    result = fs.compress(skip(bias, slope), box=BOX, budget=0.5)
+    assert result.units_after == result.units_before
+    assert [layer.open for layer in result.layers] == [0, still_open]
+    assert result.open_units == still_open
+    assert result.proved == (still_open == 0)
+    assert result.to_json()["open_units"] == still_open
+
+
+@pytest.mark.parametrize(("activation", "slope", "still_open"), [(nn.Tanh(), 0.0, 1), (nn.GELU(), 1e-6, 0)])
+def test_of_other_activations_two_values_refute_a_constant(activation: nn.Module, slope: float, still_open: int):
+    """tanh(-0.125) for every input is constant, which rounded ranges do not show: open, and kept."""
+    result = fs.compress(skip(-0.125, slope, activation), box=BOX, budget=0.5)
+    assert result.units_after == result.units_before
+    assert result.open_units == still_open
+
+
+def test_without_a_domain_nothing_is_open():
+    result = fs.compress(skip(1e-17, -1.0))
+    assert result.open_units == 0 and result.proved
+
+
+def forgeries(arrays: dict[str, np.ndarray], step: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """What may be wrong about a tree, by name."""
+    axis, at, left, right = (step[key] for key in ("axis", "at", "left", "right"))
+    one = {name: arrays[name][:0] for name in (axis, at, left, right)}
+    return {
+        "no tree": one,
+        "a leaf is missing": {right: arrays[right][:0]},
+        "a child that is no node": {left: arrays[left] * 0 + 5},
+        "a node that hangs nowhere": {name: np.repeat(arrays[name], 2) for name in (axis, at, left, right)},
+        "a part that is not cut where it bends": {at: arrays[at] + 0.5},
+        "outside the box": {at: arrays[at] + 2.0},
+        "a cut that is not one": {at: arrays[at] * 0 - 1.0},
+        "another input": {axis: 1 - arrays[axis]},
+        "another unit": {step["units"]: arrays[step["units"]] - 1},
+        "no unit": {step["units"]: arrays[step["units"]] + 50},
+        "twice": {step["units"]: np.repeat(arrays[step["units"]], 2)},
+    }
+
+
+def test_forged_trees_are_refused():
+    net = skip(-0.125)
+    result = fs.compress(net, box=BOX)
+    assert isinstance(result, GraphCompression) and result.ledger is not None
+    proof, models = result.ledger.certificate(net, result.network), (net.neutral(), result.network.neutral())
+    assert fiberscope_verify.verify(proof.to_bytes(), *models).valid
+    (step,) = (s for s in proof.document["steps"] if s["step"] == "split")
+    for what, wrong in forgeries(proof.arrays, step).items():
+        forged = Certificate(proof.document, {**proof.arrays, **wrong})
+        assert not fiberscope_verify.verify(forged.to_bytes(), *models).valid, what
+    for change in ({"map": 0}, {"map": 7}, {"along": 2}, {"along": 0}, {"more": 1}):
+        document = copy.deepcopy(proof.document)
+        next(s for s in document["steps"] if s["step"] == "split").update(change)
+        assert not fiberscope_verify.verify(Certificate(document, proof.arrays).to_bytes(), *models).valid, change
+    document = {**proof.document, "domain": "all"}
+    assert not fiberscope_verify.verify(Certificate(document, proof.arrays).to_bytes(), *models).valid
+    without = [s for s in proof.document["steps"] if s["step"] != "split"]
+    arrays = {s[k]: proof.arrays[s[k]] for s in without for k in ("unit", "units") if k in s}
+    forged = Certificate({**proof.document, "steps": without}, arrays)
+    assert not fiberscope_verify.verify(forged.to_bytes(), *models).valid
+
+
+SUM = (np.array([[1.0, 1.0]]), np.array([1.0]))
+
+
+def beyond(corner: float) -> fs.Network:
+    """Unit 2 of b is x0 + x1 - corner, positive in a corner of the box only."""
+    module: Any = skip(0.0).module()
+    with torch.no_grad():
+        module.b.weight[2] = torch.tensor([1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+        module.b.bias[2] = -corner
+    return fs.load(module.eval(), (torch.zeros(2, 2),))
+
+
+def test_inputs_outside_a_polytope_refute_nothing():
+    for corner, box_open, cut_open in ((1.5, 0, 1), (0.75, 0, 0)):
+        net = beyond(corner)
+        assert fs.compress(net, box=BOX, budget=0.5).open_units == box_open
+        result = fs.compress(net, box=BOX, polytope=SUM, budget=0.5)
+        assert result.open_units == cut_open
+        assert result.units_after == result.units_before
+
+
+def test_a_polytope_stands_in_the_certificate(tmp_path: Path):
+    net = skip(-0.125)
+    result = fs.compress(net, box=BOX, polytope=SUM, out=tmp_path / "b.pt2", certificate=tmp_path / "p.fsc")
+    assert result.layers[1].dead == 1 and result.proved
+    assert result.domain == {"lo": [-1.0, 0.0], "hi": [1.0, 1.0], "G": [[1.0, 1.0]], "h": [1.0]}
+    assert fs.verify(tmp_path / "p.fsc", net, fs.load(tmp_path / "b.pt2")).valid
+    assert "on a polytope" in repr(result)
+    with pytest.raises(InputError, match="no input fits"):
+        fs.compress(net, box=BOX, polytope=(SUM[0], np.array([-1.5])))
