@@ -235,20 +235,61 @@ def dots(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def back(out: Boxes, v: int, g: np.ndarray, directions: list | None = None) -> np.ndarray:
     """Upper bounds [N, R] of sums of g [N, R, *shape] times value v."""
+    down = descend(out, v, g)
+    c, slack = down.c, down.slack
+    for u, part in down.coefficients.items():
+        c = c + dots(part, out.mid[u]) + dots(np.abs(part), out.rad[u])
+        slack = (
+            slack + rounding(out, u) * dots(np.abs(part) + TINY, np.abs(out.mid[u]) + out.rad[u]) + 8 * U * np.abs(c)
+        )
+    if directions is not None:
+        directions.append(down.coefficients)
+    return finished(c, slack)
+
+
+def finished(c: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """A sum and what it may have lost, as an upper bound."""
+    total = c + slack * (1 + 1e-9) + 1e-290
+    return np.where(np.isfinite(total), total, INF)
+
+
+def rounding(out: Boxes, u: int) -> float:
+    """The relative error of a sum over all entries of a value."""
+    return outward(out.plan.size(u))
+
+
+@dataclass
+class Descent:
+    """An upper bound: ``coefficients`` [N, R, *shape] of values times these, plus c plus slack, both [N, R]."""
+
+    coefficients: dict[int, np.ndarray]
+    c: np.ndarray
+    slack: np.ndarray
+
+
+def descend(
+    out: Boxes, v: int, g: np.ndarray, slopes: dict[int, np.ndarray] | None = None, *, affine_only: bool = False
+) -> Descent:
+    """An upper bound of sums of g [N, R, *shape] times value v that is affine in the inputs.
+
+    ``slopes``: for ReLUs that bend, lines of their own below every sum [N, R, *shape], between the slope and 1.
+    ``affine_only``: stops at everything that is not affine, and is an equality up to the slack then.
+    """
     plan = out.plan
     n, r = g.shape[:2]
-    pending, c, slack, ends = {v: g}, np.zeros((n, r)), np.zeros((n, r)), {}
+    pending, c, slack = {v: g}, np.zeros((n, r)), np.zeros((n, r))
+    found: dict[int, np.ndarray] = {}
     for u in reversed(plan.below(v)):
         if u not in pending:
             continue
         g, node = pending.pop(u), plan.graph.nodes[u]
-        unit = outward(plan.size(u))
-        if node.op == "input":
-            c = c + dots(g, out.mid[u]) + dots(np.abs(g), out.rad[u])
-            slack = slack + unit * dots(np.abs(g) + TINY, np.abs(out.mid[u]) + out.rad[u]) + 8 * U * np.abs(c)
-            ends[u] = g
+        unit = rounding(out, u)
+        if node.op == "input" or (affine_only and u not in plan.affine):
+            found[u] = g
         elif u in plan.slope and u in out.lines:
             under, _, over, above = (w[:, None] for w in out.lines[u])
+            if slopes is not None and u in slopes:
+                under = np.where(above > 0, np.clip(slopes[u], plan.slope[u], 1.0), under)
             positive, negative = np.maximum(g, 0), np.minimum(g, 0)
             c = c + dots(positive, above[:, 0])
             w = node.args[0]
@@ -272,10 +313,7 @@ def back(out: Boxes, v: int, g: np.ndarray, directions: list | None = None) -> n
             low, high = out.ends[u]
             c = c + dots(np.maximum(g, 0), high) + dots(np.minimum(g, 0), low)
             slack = slack + unit * dots(np.abs(g) + TINY, out.reach(u) + TINY) + 8 * U * np.abs(c)
-    total = c + slack * (1 + 1e-9) + 1e-290
-    if directions is not None:
-        directions.append(ends)
-    return np.where(np.isfinite(total), total, INF)
+    return Descent(found, c, slack)
 
 
 def per_input(plan: Plan, coefficients: dict[int, np.ndarray], count: int) -> np.ndarray:

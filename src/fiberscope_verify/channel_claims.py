@@ -8,7 +8,7 @@ import numpy as np
 
 from .certificate import Certificate, fields, whole
 from .channel_ranges import maps, steady
-from .channel_splits import learned
+from .channel_splits import KINDS, learned
 from .channel_sums import Claim
 from .channels import ONE, filled
 from .core import Graph
@@ -24,7 +24,7 @@ def read_claims(certificate: Certificate, a: Model) -> dict[str, Claim]:
     """Per weight of a: its outputs among those of b."""
     claims: dict[str, Claim] = {}
     for step in certificate.steps:
-        if isinstance(step, dict) and step.get("step") in ("steady", "split", "sizes"):
+        if isinstance(step, dict) and step.get("step") in ("steady", "sizes", *KINDS):
             continue
         weight, unit, scale = fields(step, "units", "weight", "unit", "scale")
         name = a.array_name(weight) if isinstance(weight, str) else None

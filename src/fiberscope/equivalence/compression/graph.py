@@ -101,17 +101,16 @@ class Cutting:
         self.base_sym = self.sym
         self.widths: dict[Key, int] = {entry.weights: entry.size for entry in hidden(self.sym)}
         self.counts: dict[Key, dict[str, int]] = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
-        box, cut = self.domain.box, self.domain.polytope
+        box = self.domain.box
         self.ledger = Ledger(self.base, box)
-        self.ledger.rows = {} if cut is None else {"G": cut.G.tolist(), "h": cut.h.tolist()}
         self.reason = Proof(self.base, self.base, self.ledger).reason  # why the checker's rules cannot be followed
         self.followed = self.reason is None
         self.settled: Settled | None = Settled()
         if box is not None and self.widths:
             self.settled = settle(self.base, self.domain, seconds=self.budget, seed=self.seed, say=self.say)
         if self.followed:
-            self.ledger.splits = self.settled.splits if self.settled else ()
-            self.ledger.steady = steady_units(self.base, reading(self.base), box, self.ledger.splits)
+            self.ledger.narrowing = self.settled.narrowing if self.settled else None
+            self.ledger.steady = steady_units(self.base, reading(self.base), box, self.ledger.narrowing)
         else:
             self.say(f"no proofs for this graph: {self.reason}")
 

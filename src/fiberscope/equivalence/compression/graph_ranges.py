@@ -1,12 +1,13 @@
 """Which units of a graph are dead, constant or linear on a box, by ranges that the checker finds again.
 
 Samples refute what they can. What is left is bounded by intervals and linear forms on the whole box, then by going back
-from each unit, then, when inputs are few, by the same on the parts of a bisection of the box. What no bound decides and
-no sample refutes is open.
+from each unit, then, when inputs are few, by the same on the parts of a bisection of the box, then by a linear program
+per place, which knows the rows of a polytope too. What no bound decides and no sample refutes is open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ import numpy as np
 
 from fiberscope.equivalence.compression.bisection import Claim, prove
 from fiberscope.equivalence.compression.carrying_maps import MapOfUnits, maps_of_units
+from fiberscope.equivalence.compression.graph_program import GraphProgram, fits
 from fiberscope.equivalence.compression.graph_witness import UnitSides
 from fiberscope.equivalence.compression.proof import reading
-from fiberscope.equivalence.compression.splits import Split
+from fiberscope.equivalence.compression.splits import Dual, Narrowing, Split, narrowing_of
 from fiberscope.equivalence.domain import Domain
 
 if TYPE_CHECKING:
@@ -30,25 +32,26 @@ FEW_INPUTS = 8
 """With more inputs than this a box is not cut."""
 WORK = 1 << 31
 """Rows times values below: more is not bounded by going back."""
+SPLITTING = 0.7
+"""The part of a map's time after which programs begin."""
 LOOK = 0.1
 """The part of the budget for samples."""
 
 
 @dataclass(eq=False)
 class Settled:
-    """``splits`` in the order in which they rest on each other; ``open[i]``: units of ``maps[i]`` that are neither
-    proved nor refuted; ``methods``: how many units of ReLUs each way decided first."""
+    """``narrowing``: the steps that decide; ``open[i]``: units of ``maps[i]`` that are neither proved nor refuted;
+    ``methods``: how many units of ReLUs each way decided first."""
 
     maps: Sequence[MapOfUnits] = ()
-    splits: list[Split] = field(default_factory=list)
+    narrowing: Narrowing | None = None
     open: list[np.ndarray] = field(default_factory=list)
     methods: dict[str, int] = field(default_factory=dict)
 
 
 def settle(net: Network, domain: Domain, *, seconds: float, seed: int, say: Callable[[str], None]) -> Settled | None:
     """Decide what can be decided within ``seconds``; None where the checker cannot read the graph."""
-    from fiberscope_verify.channel_backward import Plan
-    from fiberscope_verify.channel_ranges import ranges
+    from fiberscope_verify.channel_splits import Narrowed
     from fiberscope_verify.lower import lower
     from fiberscope_verify.report import Reject
 
@@ -59,46 +62,43 @@ def settle(net: Network, domain: Domain, *, seconds: float, seed: int, say: Call
         maps = maps_of_units(net, model, graph)
         if not maps:
             return Settled()
-        known = ranges(graph, *domain.box)
-        return Settling(Plan(graph), maps, known, domain, seconds=seconds, seed=seed, say=say).run()
+        narrowing = narrowing_of(domain.polytope, len(domain.integer))
+        found = Narrowed(graph, *domain.box, narrowing.rows, narrowing.mu)
+        return Settling(found, narrowing, maps, domain, seconds=seconds, seed=seed, say=say).run()
     except Reject as reason:
         say(f"no ranges for this graph: {reason}")
         return None
 
 
 class Settling:
-    """The work on one graph; ``known`` are intervals of its values and get narrower."""
+    """The work on one graph; ``told`` is what the checker knows after the steps of ``narrowing``."""
 
     def __init__(
         self,
-        plan: Any,
+        told: Any,
+        narrowing: Narrowing,
         maps: Sequence[MapOfUnits],
-        known: Any,
         domain: Domain,
         *,
         seconds: float,
         seed: int,
         say: Callable[[str], None],
     ) -> None:
-        assert domain.box is not None
-        self.plan, self.maps, self.known, self.domain, self.say = plan, maps, known, domain, say
-        self.lo, self.hi = domain.box
+        self.told, self.maps, self.say = told, maps, say
+        self.plan, self.known, self.lo, self.hi = told.plan, told.known, told.lo, told.hi
         self.seconds, self.stop = seconds, time.perf_counter() + seconds
-        self.sides = UnitSides(plan, maps, domain, seed=seed)
-        self.found = Settled(maps)
+        self.sides = UnitSides(self.plan, maps, domain, seed=seed)
+        self.found, self.narrowing = Settled(maps, narrowing), narrowing
 
     def run(self) -> Settled:
         """Map after map, in the order of the graph."""
-        from fiberscope_verify.channel_ranges import ranges
-
         self.sides.sample(time.perf_counter() + LOOK * self.seconds)
         for i in range(len(self.maps)):
             left = self.stop - time.perf_counter()
             if self.sides.bends(i):
                 self.one(i, time.perf_counter() + max(left, 0.0) / (len(self.maps) - i))
-        if self.found.splits:
-            told = {self.argument(i): self.known[self.argument(i)] for i in range(len(self.maps))}
-            self.known = ranges(self.plan.graph, self.lo, self.hi, told)
+        if self.narrowing.steps:
+            self.known = self.told.intervals()
         self.found.open = [self.undecided(i) for i in range(len(self.maps))]
         return self.found
 
@@ -132,13 +132,59 @@ class Settling:
         units = self.undecided(i)
         if len(units):
             self.sides.push(i, units, stop)
-        few = len(self.lo) <= FEW_INPUTS
-        for most in ROUNDS if few else ROUNDS[:1]:
+        few, cut = len(self.lo) <= FEW_INPUTS, len(self.narrowing.h) > 0
+        soon = time.perf_counter() + SPLITTING * (stop - time.perf_counter())
+        for most in ROUNDS[:1] if not few else ROUNDS[:2] if cut else ROUNDS:
             units = self.undecided(i)
-            if not len(units) or time.perf_counter() > stop:
+            if not len(units) or time.perf_counter() > soon:
                 break
-            self.split(i, units, most, stop)
-            self.say(f"{self.maps[i].weight}: {len(self.undecided(i))} of {len(self.decided(i))} units open")
+            self.split(i, units, most, soon)
+            self.tell(i)
+        self.programs(i, stop)
+
+    def tell(self, i: int) -> None:
+        self.say(f"{self.maps[i].weight}: {len(self.undecided(i))} of {len(self.decided(i))} units open")
+
+    def programs(self, i: int, stop: float) -> None:
+        """One program for every place of every open unit, the unit given up at the first place that fails."""
+        from fiberscope_verify.channel_splits import places
+        from fiberscope_verify.report import Reject
+
+        m, u = self.maps[i], self.argument(i)
+        units = self.undecided(i)
+        deep = any(w in self.plan.slope for w in self.plan.below(u))
+        cut = len(self.narrowing.h) > 0
+        if not len(units) or not (deep or cut) or not fits(self.plan, u, len(self.lo)) or time.perf_counter() > stop:
+            return
+        program = GraphProgram(self.plan, self.known, u, self.lo, self.hi, self.narrowing.G, self.narrowing.h)
+        for unit in units.tolist():
+            sign = 1 if self.sides.positive[i][unit] else -1
+            answers = []
+            for row in places(self.plan, u, m.along, np.array([unit])).reshape(-1).tolist():
+                answer = program.minimise(row, sign, stop - time.perf_counter())
+                if answer is None or answer.value < 0:
+                    if answer is not None:
+                        self.sides.see(answer.x[None])
+                    break
+                answers.append(answer)
+            else:
+                slopes, mu = (np.array([getattr(a, k) for a in answers]) for k in ("slopes", "mu"))
+                one = np.array([unit], dtype=np.int64), np.array([sign], dtype=np.int64)
+                step = Dual(m.map, m.along, *one, slopes, mu)
+                before = self.decided(i)
+                with contextlib.suppress(Reject):
+                    self.told.dual(m.value, m.along, *step.arrays().values())
+                    self.note(i, step, "programs", before)
+            if time.perf_counter() > stop:
+                break
+        self.tell(i)
+
+    def note(self, i: int, step: Split | Dual, word: str, before: np.ndarray) -> None:
+        """A step that was told."""
+        count = int((self.decided(i) & ~before).sum())
+        if count:
+            self.found.methods[word] = self.found.methods.get(word, 0) + count
+        self.narrowing.steps.append(step)
 
     def split(self, i: int, units: np.ndarray, most: int, stop: float) -> None:
         """One tree of at most ``most`` leaves for all these units."""
@@ -170,13 +216,7 @@ class Settling:
 
     def learn(self, i: int, claim: Claim) -> None:
         """What a tree shows, by the checker's own step."""
-        from fiberscope_verify.bound import leaves
-        from fiberscope_verify.channel_splits import tell
-
-        before = self.decided(i)
-        m = self.maps[i]
-        tell(self.plan, self.known, m.value, m.along, claim.units, *leaves(self.lo, self.hi, **claim.tree))
-        word = "linear bounds" if claim.leaves == 1 else "splitting"
-        count = int((self.decided(i) & ~before).sum())
-        self.found.methods[word] = self.found.methods.get(word, 0) + count
-        self.found.splits.append(Split(m.map, m.along, claim.units, claim.tree))
+        before, m = self.decided(i), self.maps[i]
+        step = Split(m.map, m.along, claim.units, claim.tree)
+        self.told.split(m.value, m.along, *step.arrays().values())
+        self.note(i, step, "linear bounds" if claim.leaves == 1 else "splitting", before)

@@ -39,7 +39,7 @@ class GraphCompression(Compression):
         if self.ledger is not None and self.network is not self.original:
             ledger = self.ledger.copy()
             if ledger.steady:
-                ledger.steady = steady_units(self.original, checker_model(self.original), ledger.box, ledger.splits)
+                ledger.steady = steady_units(self.original, checker_model(self.original), ledger.box, ledger.narrowing)
             proof = ledger.certificate(self.original, saved)
             reason = accepts(proof, self.original, saved)
             if reason is None:

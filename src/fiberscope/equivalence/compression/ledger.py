@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.compression.slicing import Merge, numbers
-from fiberscope.equivalence.compression.splits import Split
+from fiberscope.equivalence.compression.splits import Narrowing
 from fiberscope.equivalence.rigorous import checker_model
 
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ class Ledger:
     def __init__(self, net: Network, box: tuple[np.ndarray, np.ndarray] | None = None) -> None:
         self.box = box
         self.steady: list[Steady] = []
-        self.splits: Sequence[Split] = ()
-        self.rows: dict[str, Any] = {}  # what cuts the box: G x <= h
+        self.narrowing: Narrowing | None = None
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
@@ -104,12 +102,12 @@ class Ledger:
             plain = all(s == 1 for s in scale)
             texts = None if plain else [f"{s.numerator}/{s.denominator}" for s in scale]
             steps.append({"step": "units", "weight": name, "unit": f"v{len(arrays) - 1}", "scale": texts})
-        for split in self.splits if any(self._gone(found).size for found in self.steady) else ():
-            names: dict[str, Any] = {"map": split.map, "along": split.along}
-            for key, value in {"units": split.units, **split.tree}.items():
+        needed = self.narrowing if any(self._gone(found).size for found in self.steady) else None
+        for names, values in needed.written() if needed is not None else ():
+            for key, value in values.items():
                 arrays[f"v{len(arrays)}"] = value
                 names[key] = f"v{len(arrays) - 1}"
-            steps.append({"step": "split", **names})
+            steps.append(names)
         for found in self.steady:
             if (gone := self._gone(found)).size:
                 arrays[f"v{len(arrays)}"] = gone.astype(np.int64)
@@ -117,7 +115,9 @@ class Ledger:
                 steps.append({"step": "steady", **names})
         lo, hi = self.box or ((), ())
         ends = {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]}
-        domain = {**ends, **self.rows} if self.box else "all"
+        cut = self.narrowing is not None and len(self.narrowing.h) > 0
+        rows = {"G": self.narrowing.G.tolist(), "h": self.narrowing.h.tolist()} if cut and self.narrowing else {}
+        domain = {**ends, **rows} if self.box else "all"
         return certificate(
             a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays, domain=domain
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.rigorous import checker_model, neutral
 
 if TYPE_CHECKING:
-    from fiberscope.equivalence.compression.splits import Split
+    from fiberscope.equivalence.compression.splits import Narrowing
     from fiberscope.network import Network
 
 ROUNDS = 12
@@ -120,22 +119,19 @@ def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]
 
 
 def steady_units(
-    net: Network, model: Any, box: tuple[np.ndarray, np.ndarray] | None, splits: Sequence[Split] = ()
+    net: Network, model: Any, box: tuple[np.ndarray, np.ndarray] | None, narrowing: Narrowing | None = None
 ) -> list[Steady]:
     """Units that are constant after a map, as ranges show on the domain, with the weight that writes them."""
-    from fiberscope_verify.channel_ranges import maps, ranges, steady
-    from fiberscope_verify.channel_splits import narrowed
+    from fiberscope_verify.channel_ranges import ranges, steady
     from fiberscope_verify.lower import lower
     from fiberscope_verify.report import Reject
 
     try:
         graph = lower(model)
-        known = ranges(graph, *(box or (None, None)))
-        if splits and box is not None:
-            order = maps(graph)
-            trees = [tuple(s.tree[k] for k in ("axis", "at", "left", "right")) for s in splits]
-            steps = [(order[s.map], s.along, s.units, tree) for s, tree in zip(splits, trees, strict=True)]
-            known = narrowed(graph, *box, known, steps)
+        if narrowing is None or box is None:
+            known = ranges(graph, *(box or (None, None)))
+        else:
+            known = narrowing.intervals(graph, *box)
     except Reject:
         return []
     out = []
