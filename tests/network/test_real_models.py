@@ -86,10 +86,11 @@ def test_acasxu_first(acasxu: Path, folder: str) -> None:
     assert len([w for w in network.weights.values() if w.ndim == 2]) == 7
 
 
-def test_acasxu_all(acasxu: Path) -> None:
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_acasxu_all(acasxu: Path, step: int) -> None:
     paths = sorted(acasxu.rglob("*.onnx"))
     assert paths
-    for path in paths:
+    for path in paths[::step]:
         check(path, samples=(1,))
 
 
