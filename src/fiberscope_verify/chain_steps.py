@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from flint import fmpq
 
+from .active_steps import NEVER_NEGATIVE, replace_active
 from .affine import dot, plus
 from .certificate import Certificate, fields, whole
 from .chain import Chain, Layer
@@ -43,8 +44,8 @@ def zero(array: np.ndarray) -> bool:
     return not np.any(array != 0)
 
 
-REDUCTIONS = ("remove-dead", "never-positive", "fold-constant", "merge", "reflect", "replace")
-NEVER_NEGATIVE = {"relu", "abs", "square", "sigmoid", "exp"}
+REDUCTIONS = ("remove-dead", "never-positive", "fold-constant", "merge", "reflect", "replace", "active")
+REPLACEMENTS = {"replace": replace_layer, "active": replace_active}
 
 
 def nowhere_positive(chain: Chain, at: int, unit: int) -> bool:
@@ -127,8 +128,8 @@ def check_chain(certificate: Certificate, a: Chain, b: Chain, checked: list[str]
         side = step.get("side")
         if not isinstance(side, str) or side not in sides:
             raise Reject("a reduction names the side a or b")
-        if step["step"] == "replace":
-            replace_layer(certificate, sides[side], step)
+        if step["step"] in REPLACEMENTS:
+            REPLACEMENTS[step["step"]](certificate, sides[side], step)
         else:
             reduce_step(sides[side], step)
         counts[f"{step['step']} on {side}"] = counts.get(f"{step['step']} on {side}", 0) + 1

@@ -23,6 +23,7 @@ METHODS = {  # method -> (claim, strengths)
     "witness": ("different", {None}),
     "bound": ("equal", {"bound"}),
     "stable": ("equal", {"bound"}),
+    "lipschitz": ("equal", {"bound"}),
     "channels": ("equal", {"exact", "bound"}),
 }
 
@@ -132,6 +133,12 @@ def stable(certificate: Certificate, a: Model, b: Model, checked: list[str], _: 
     check_stable(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
 
 
+def lipschitz(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
+    from .lipschitz import check_lipschitz
+
+    check_lipschitz(certificate, chain_of(lower(a), a), chain_of(lower(b), b), checked)
+
+
 def channels(certificate: Certificate, a: Model, b: Model, checked: list[str], _: tuple) -> None:
     from .channel_errors import check_bound
     from .channel_steps import check_channels
@@ -151,5 +158,6 @@ METHOD = {
     "witness": witness,
     "bound": bound,
     "stable": stable,
+    "lipschitz": lipschitz,
     "channels": channels,
 }

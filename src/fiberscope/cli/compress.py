@@ -43,7 +43,8 @@ def compress(
     box and carried by fewer units. What cannot be decided in time stays. There is no lossy mode and no tolerance to
     set: this command never loses anything. It exits with 0 also when nothing could be removed.
 
-    Without a box only what holds for every input is removed. On a box a network often loses more than half its units.
+    Without a box only what holds for every input is removed, exactly. On a box a ReLU network often loses more than
+    half its units; with smooth activations constant and repeated units go even where that rounds, within a bound.
     Networks with convolutions or branches lose whole channels; on a box those that intervals show to be constant there.
 
     Example: [bold]fiberscope compress model.onnx -o small.onnx --vnnlib property.vnnlib --certificate proof.fsc[/bold]
@@ -100,7 +101,8 @@ def show(result: Mapping[str, Any]) -> None:
         words = [f"{layer[key]} {key}" for key in ("dead", "constant", "duplicate", "folded", "open") if layer[key]]
         say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}".rstrip())
     if all(result[f"{what}_after"] == result[f"{what}_before"] for what in ("units", "parameters")):
-        say("Nothing could be proved redundant: the model is written as it was.")
+        why = "Nothing was removed" if result["notes"] else "Nothing could be proved redundant"
+        say(f"{why}: the model is written as it was.")
     if result["error_bound"] is None:
         norms, seen = result["methods"]["batch norm"], result["difference"]
         say(f"{norms} batch norms are folded, which rounds: outputs moved by at most {seen:.3g} where compared.")
@@ -112,6 +114,7 @@ def show(result: Mapping[str, Any]) -> None:
     if result["open_units"]:
         units = "1 unit" if result["open_units"] == 1 else f"{result['open_units']} units"
         say(f"{units} could not be decided and stayed.")
+    say(*result["notes"])
     if result.get("no_certificate"):
         say(f"No certificate: {result['no_certificate']}.")
     say(f"Written to {result['path']}.")

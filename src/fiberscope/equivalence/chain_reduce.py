@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fiberscope.equivalence.chain import Affine, Chain, Source
-from fiberscope.equivalence.chain_activations import constant, law
+from fiberscope.equivalence.chain_activations import constant, law, value
 from fiberscope.numerics.exact import add, fraction, multiply, products_equal, rational, rationals
 
 Step = dict[str, Any]
@@ -30,22 +30,24 @@ class Reduction:
     kept: tuple[np.ndarray, ...]
 
 
-def reduce_chain(chain: Chain, *, merge: bool = True, within: type | None = None) -> Reduction:
+def reduce_chain(chain: Chain, *, merge: bool = True, within: type | None = None, near: bool = False) -> Reduction:
     """Apply all reductions until none applies; ``merge=False`` leaves duplicates alone.
 
-    ``within``: a float type that must hold every sum that a step makes, else the unit stays where it is.
+    ``within``: a float type that must hold every sum that a step makes, else the unit stays where it is. ``near``:
+    constants that are not rational are rounded to float64 (the result is then another function, by a little), and
+    nothing is concluded from the biases that they went into.
 
     Steps carry no side yet: ``{"step": "remove-dead", "layer": l, "unit": i, ...}``, or another of "never-positive",
     "fold-constant", "merge", "reflect".
     The result is remembered on the chain.
     """
-    key = f"reduced-{merge}-{within}"
+    key = f"reduced-{merge}-{within}-{near}"
     if key not in chain.memory:
-        chain.memory[key] = _reduce(chain, merge, within)
+        chain.memory[key] = _reduce(chain, merge, within, near)
     return chain.memory[key]  # type: ignore[return-value]
 
 
-def _reduce(chain: Chain, merge: bool, within: type | None) -> Reduction:
+def _reduce(chain: Chain, merge: bool, within: type | None, near: bool) -> Reduction:
     layers = list(chain.layers)
     steps: list[Step] = []
     kept = [np.arange(width) for width in chain.widths[1:-1]]
@@ -54,9 +56,9 @@ def _reduce(chain: Chain, merge: bool, within: type | None) -> Reduction:
         changed = False
         for l, name in enumerate(chain.activations):
             changed |= _drop_dead(layers, kept, steps, l)
-            if l and name == "relu" and chain.activations[l - 1] in NEVER_NEGATIVE:
+            if l and name == "relu" and not near and chain.activations[l - 1] in NEVER_NEGATIVE:
                 changed |= _drop_never_positive(layers, kept, steps, l)
-            changed |= _fold_constants(layers, kept, steps, l, name, within)
+            changed |= _fold_constants(layers, kept, steps, l, name, within, near)
             if merge:
                 changed |= _merge_duplicates(layers, kept, steps, l, name, within)
                 if name == "sigmoid":
@@ -102,13 +104,23 @@ def _holds(within: type | None, values: np.ndarray) -> bool:
 
 
 def _fold_constants(
-    layers: list[Affine], kept: list[np.ndarray], steps: list[Step], l: int, name: str, within: type | None
+    layers: list[Affine],
+    kept: list[np.ndarray],
+    steps: list[Step],
+    l: int,
+    name: str,
+    within: type | None,
+    near: bool,
 ) -> bool:
-    """Units that read nothing: their constant value goes into the next bias, where it is rational."""
+    """Units that read nothing: their constant value goes into the next bias, where it is rational or ``near``."""
     silent = np.flatnonzero(~_nonzero(layers[l].weight).any(axis=1))
     folded: list[int] = []
     for unit in silent:
-        at = constant(name, fraction(layers[l].bias[unit]))
+        bias = fraction(layers[l].bias[unit])
+        at = constant(name, bias)
+        if at is None and near:
+            rounded = value(name, Affine(layers[l].weight[:0], layers[l].bias[[unit]]).floats()[1])
+            at = Fraction(float(rounded[0])) if np.isfinite(rounded[0]) else None
         if at is None:
             continue
         if at != 0:

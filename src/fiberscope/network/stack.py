@@ -136,6 +136,17 @@ def onnx_bytes(net: Network, layers: Arrays, activations: Sequence[str]) -> byte
     return model.SerializeToString()
 
 
+def can_write(net: Network, layers: Arrays, activations: Sequence[str]) -> bool:
+    """Whether the format of ``net`` can hold its own layers as a stack."""
+    if net.format != "onnx" or all(map(common, activations)):
+        return True
+    try:
+        onnx_bytes(net, layers, activations)
+    except InputError:
+        return False
+    return True
+
+
 def common(kind: str) -> bool:
     """Whether one ONNX operator of any opset is this activation."""
     return kind in _ONNX or kind.startswith("leaky_relu(")

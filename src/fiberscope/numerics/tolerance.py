@@ -79,6 +79,9 @@ MAX_EXACT_CRITICAL = 4096
 COMPRESSION_ERROR = 1e-4
 """A bound of a compressed file's error above this part of the output scale is brought down by splitting layers."""
 
+COMPRESSION_LOOSE = 1e-2
+"""A compression whose error bound is above this part of the output scale is not made: what holds exactly is."""
+
 SPECTRUM = 1e-11
 """Eigenvalues of a float Fisher matrix (unit diagonal) below this fraction of the largest count as zero."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fiberscope.equivalence.compression.bisection import Claim, prove
+from fiberscope.equivalence.compression.carrying import Unfit
 from fiberscope.equivalence.compression.fold import Layers
 from fiberscope.equivalence.compression.known import ACTIVE
 from fiberscope.equivalence.compression.stable import FEW_INPUTS
@@ -79,7 +80,7 @@ class Carriers:
                 self.claims[layer].append(Claim(layer, claim.units + first, claim.signs, claim.tree))
                 waiting = np.setdiff1d(waiting, claim.units)
         if len(waiting):
-            raise ArithmeticError("a carrier cannot be kept active")
+            raise Unfit
         return constants
 
     def above(self, values: np.ndarray) -> np.ndarray:

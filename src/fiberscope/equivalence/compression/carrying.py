@@ -9,6 +9,10 @@ import numpy as np
 from fiberscope.numerics.tolerance import FOLD_RANK
 
 
+class Unfit(Exception):
+    """The numbers of this network are too large or too unequal to be folded within a bound that says anything."""
+
+
 def carriers(
     v: np.ndarray, rows: np.ndarray, constants: np.ndarray, side: np.ndarray, widths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
@@ -23,6 +27,8 @@ def carriers(
 
     if not len(rows):
         return rows, constants, np.zeros((len(v), 0)), True
+    if not (np.isfinite(v @ rows).all() and np.isfinite(rows * widths).all()):
+        raise Unfit
     ranging = rows * widths
     size = np.linalg.norm(ranging, axis=1)
     triangular, order = cast(Any, qr(ranging.T, mode="r", pivoting=True))

@@ -76,6 +76,14 @@ def stable_certificate(
     )
 
 
+def lipschitz_certificate(
+    a: Network, b: Network, steps: list[dict[str, Any]], domain: Any, error_bound: float
+) -> Certificate:
+    """``steps`` turn the chain of ``a`` into one of the shape of ``b``, whose numbers are those of it, rounded."""
+    options: dict[str, Any] = {"steps": steps, "domain": domain, "error_bound": error_bound}
+    return certificate(a, b, claim="equal", strength="bound", method="lipschitz", **options)
+
+
 def exact_certificate(a: Network, b: Network, steps: list[dict[str, Any]], reduced: Chain) -> Certificate:
     """``steps`` turn the chain of ``a`` into ``reduced``, whose weights are those of ``b``, exactly.
 
@@ -88,7 +96,8 @@ def exact_certificate(a: Network, b: Network, steps: list[dict[str, Any]], reduc
         for key, value in step.items():
             if isinstance(value, np.ndarray):
                 entry[key] = f"{key}_{number}"
-                arrays[entry[key]] = np.ascontiguousarray(value.reshape(-1), dtype=np.float64)
+                kind = np.int64 if value.dtype.kind == "i" else np.float64
+                arrays[entry[key]] = np.ascontiguousarray(value.reshape(-1), dtype=kind)
         written.append(entry)
     for l, width in enumerate(reduced.widths[1:-1], 1):
         if width == 0:

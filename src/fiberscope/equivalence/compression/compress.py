@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from fiberscope.equivalence.bounds import can_bound
 from fiberscope.equivalence.chain import Chain, chain_of
 from fiberscope.equivalence.compression.boxed import compress_boxed
-from fiberscope.equivalence.compression.chain import ChainCompression, merged, stored_dtype
+from fiberscope.equivalence.compression.carrying import Unfit
+from fiberscope.equivalence.compression.chain import ChainCompression, merged, rounded, stored_dtype
 from fiberscope.equivalence.compression.destination import check_destination, write
 from fiberscope.equivalence.compression.everywhere import compress_everywhere
 from fiberscope.equivalence.compression.graph import compress_graph
 from fiberscope.equivalence.compression.result import Compression
+from fiberscope.equivalence.compression.smooth import compress_smooth, nearly_reduced
 from fiberscope.equivalence.domain import Domain, domain_of
 from fiberscope.errors import InputError
+from fiberscope.network.stack import can_write
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -40,7 +43,8 @@ def compress(
     what is never negative with weights and a bias that are never positive, or that are multiples of others; exactly.
     With ``box=(lo, hi)`` a ReLU unit that is nowhere positive on the box goes, and those that are nowhere negative
     there, being linear, are carried by as few units as their rank in the reduced inputs (at most ``budget`` seconds
-    are spent on proofs; what stays open stays). ``polytope=(G, h)`` cuts the box by G x <= h.
+    are spent on proofs; what stays open stays); with smooth activations repeated and constant units go there even where
+    that rounds. ``polytope=(G, h)`` cuts the box by G x <= h.
     Nothing is ever approximated: the only error is the rounding of stored
     numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
@@ -67,7 +71,7 @@ def compress(
     domain = domain_of(net, box, polytope)  # refuses a wrong one
     result: Compression | None = None
     apart = True  # not made by the means for chains, or linear layers in a row are better left apart
-    if chain is not None and (chain.activations or merged(chain)):
+    if chain is not None and (chain.activations or merged(chain)) and writable(net, chain):
         result = whole = compress_chain(net, chain, domain, budget, seed, say, start)
         apart = merged(chain) > 0 and not whole.changed
     if result is None or apart:
@@ -87,13 +91,38 @@ def compress_chain(
 
     dtype, result = stored_dtype(net), None
     if domain.box is None or not chain.activations or not can_bound(chain):
-        if domain.box is not None and chain.activations:
-            say("bounds are known for (leaky) ReLUs only: what goes is redundant for every input")
         result = compress_everywhere(net, chain, dtype, seed, say, start)
+        result = replace(result, notes=what_stays(chain, result, boxed=domain.box is not None))
+    if domain.box is not None and not can_bound(chain) and result is not None:
+        say("only (leaky) ReLUs are looked at on the box itself: what goes here is redundant for every input")
+        nearly = compress_smooth(net, chain, domain, dtype, seed, start)
+        return nearly if nearly is not None and nearly.units_after < result.units_after else result
     if domain.box is not None and can_bound(chain) and not (result is not None and result.changed):
         try:
             result = compress_boxed(net, chain, domain, dtype, budget, seed, say, start)
         except Reject as reason:
             raise InputError(f"{net.name}: its numbers are beyond what can be bounded ({reason})") from reason
+        except Unfit:
+            say("the numbers are too unequal for a useful bound on the box: what goes is redundant for every input")
+            result = result or compress_everywhere(net, chain, dtype, seed, say, start)
     assert result is not None
     return result
+
+
+def writable(net: Network, chain: Chain) -> bool:
+    """Whether the model's format can hold such a chain."""
+    return can_write(net, rounded(chain.floats(), stored_dtype(net)), chain.activations)
+
+
+def what_stays(chain: Chain, result: ChainCompression, *, boxed: bool) -> tuple[str, ...]:
+    """A line about redundant units whose removal rounds."""
+    left = result.units_after - sum(max(width, 1) for width in nearly_reduced(chain).chain.widths[1:-1])
+    if left <= 0:
+        return ()
+    units, they = (
+        ("1 constant or repeated unit stays", "it goes")
+        if left == 1
+        else (f"{left} constant or repeated units stay", "they go")
+    )
+    else_ = "no useful bound is known on this box" if boxed else f"on a box (--box) {they} within a stated error bound"
+    return (f"{units}: without, the stored numbers would have to be rounded; {else_}.",)

@@ -11,7 +11,8 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Affine, Chain
-from fiberscope.equivalence.chain_reduce import reduce_chain
+from fiberscope.equivalence.chain_reduce import NEVER_NEGATIVE, reduce_chain
+from fiberscope.equivalence.compression.active_layer import active_layer
 from fiberscope.equivalence.compression.certificate import exact_certificate
 from fiberscope.equivalence.compression.chain import (
     ChainCompression,
@@ -27,6 +28,9 @@ from fiberscope.equivalence.rigorous import accepts
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
+
+KEEPS_POSITIVE = ("relu", "leaky_relu", "abs")
+"""Activations that leave positive numbers as they are."""
 
 SECONDS = 10.0
 """For the search of the least number of units of one layer."""
@@ -87,26 +91,45 @@ class Reduced:
 
 
 def reduced(chain: Chain, dtype: type, say: Callable[[str], None]) -> Reduced:
-    """Redundant units removed and layers made minimal, in turn, until nothing changes."""
+    """Redundant units removed, layers made minimal and linear units folded, in turn, until nothing changes."""
     steps: list[dict[str, Any]] = []
     while True:
         reduction = reduce_chain(chain, within=dtype)
         steps += reduction.steps
         chain = reduction.chain
-        for l, name in enumerate(chain.activations):
-            found = minimal_layer(chain.layers[l], chain.layers[l + 1], name, within=dtype, budget=SECONDS)
-            if found is not None:
-                gone = chain.widths[l + 1] - len(found.bias)
-                say(f"layer {l + 1}: the same function of the layer below with {gone} units less")
-                arrays = {"weight": found.weight, "bias": found.bias}
-                arrays |= {"next_weight": found.following, "next_bias": found.constant}
-                steps.append({"step": "replace", "layer": l + 1, **arrays})
-                layers = list(chain.layers)
-                layers[l], layers[l + 1] = Affine(found.weight, found.bias), Affine(found.following, found.constant)
-                chain = Chain(tuple(layers), chain.activations)
+        for l in range(len(chain.activations)):
+            step = smaller_layer(chain, l, dtype)
+            if step is not None:
+                say(f"layer {l + 1}: the same function of the layer below with fewer units")
+                steps.append(step)
+                chain = replaced(chain, l, step)
                 break
         else:
             return Reduced(chain, steps)
+
+
+def smaller_layer(chain: Chain, l: int, dtype: type) -> dict[str, Any] | None:
+    """A step that replaces units of hidden layer ``l`` (0-based) by fewer, or None."""
+    here, after, name = chain.layers[l], chain.layers[l + 1], chain.activations[l]
+    found: Any = minimal_layer(here, after, name, within=dtype, budget=SECONDS)
+    step = {"step": "replace", "layer": l + 1}
+    if found is None and l and chain.activations[l - 1] in NEVER_NEGATIVE and name.split("(")[0] in KEEPS_POSITIVE:
+        found = active_layer(here, after, within=dtype)
+        step = {"step": "active", "layer": l + 1} | ({} if found is None else {"units": found.units})
+    if found is None:
+        return None
+    arrays = {"weight": found.weight, "bias": found.bias, "next_weight": found.following, "next_bias": found.constant}
+    return step | arrays
+
+
+def replaced(chain: Chain, l: int, step: dict[str, Any]) -> Chain:
+    """The chain after such a step: new units stand after those that are kept."""
+    layers, here, after = list(chain.layers), chain.layers[l], chain.layers[l + 1]
+    keep = np.setdiff1d(np.arange(len(here.bias)), step["units"]) if "units" in step else np.zeros(0, dtype=np.int64)
+    weight, bias = (np.concatenate([old[keep], step[k]]) for old, k in ((here.weight, "weight"), (here.bias, "bias")))
+    following = np.concatenate([after.weight[:, keep], step["next_weight"]], axis=1)
+    layers[l], layers[l + 1] = Affine(weight, bias), Affine(following, step["next_bias"])
+    return Chain(tuple(layers), chain.activations)
 
 
 def never_empty(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -138,7 +161,9 @@ def layer_reports(chain: Chain, reduction: Reduced) -> tuple[LayerReport, ...]:
 
 def methods_used(chain: Chain, reduction: Reduced) -> dict[str, int]:
     """How many units each method settled."""
-    words = [METHODS[step["step"]] for step in reduction.steps]
+    active = [len(step["units"]) - len(step["bias"]) for step in reduction.steps if step["step"] == "active"]
+    words = [METHODS[step["step"]] for step in reduction.steps if step["step"] != "active"]
+    words += ["always active"] * sum(active)
     counts = {word: words.count(word) for word in dict.fromkeys(words)}
     if "minimal layer" in counts:
         others = sum(count for word, count in counts.items() if word != "minimal layer")

@@ -12,6 +12,7 @@ from fiberscope.equivalence.bounds import slope
 from fiberscope.equivalence.chain import Chain
 from fiberscope.equivalence.compression.bisection import Claim
 from fiberscope.equivalence.compression.carrier import Carriers, checker_chain
+from fiberscope.equivalence.compression.carrying import Unfit
 from fiberscope.equivalence.compression.dual import DualClaim
 from fiberscope.equivalence.compression.fold import Folded, fold
 from fiberscope.equivalence.compression.known import Region, Stable, region_of
@@ -19,10 +20,14 @@ from fiberscope.equivalence.compression.stable import stable_units
 from fiberscope.equivalence.compression.witness import Sides
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.rigorous import checker_source
-from fiberscope.numerics.tolerance import COMPRESSION_ERROR
+from fiberscope.numerics.tolerance import COMPRESSION_ERROR, COMPRESSION_LOOSE
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
+
+
+NOTHING = 1e-280
+"""A bound below it is that of a network whose outputs are zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,10 @@ def compress_on_box(
     def made(split: tuple[int, ...]) -> tuple[Folded, Carriers, float]:
         carriers = Carriers(activations, slopes, box, dtype=dtype, samples=sides.points[:1024])
         ranges = Ranges(lo, hi)
-        folded = fold(chain.floats(), stable.status, slopes, carriers.settle, ranges, dtype=dtype, split=split)
+        with np.errstate(all="ignore"):
+            folded = fold(chain.floats(), stable.status, slopes, carriers.settle, ranges, dtype=dtype, split=split)
+        if not all(np.isfinite(part).all() for layer in folded.layers for part in layer):
+            raise Unfit
         smaller = with_output(folded, activations)
         status = carriers.status(folded.layers[:-1])
         checked = [Checked(r.alive, r.unit, r.scale, r.lift, r.offset) for r in folded.relations]
@@ -78,6 +86,8 @@ def compress_on_box(
         finer = made(folded.computed)
         if finer[2] < 0.5 * bound:
             folded, carriers, bound = finer
+    if not bound <= max(COMPRESSION_LOOSE * largest, NOTHING):
+        raise Unfit
     return OnBox(
         region,
         stable,

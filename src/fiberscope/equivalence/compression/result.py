@@ -53,6 +53,7 @@ class Compression:
     seconds: float
     seed: int
     no_certificate: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def units_before(self) -> int:
@@ -114,4 +115,5 @@ class Compression:
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
             "no_certificate": self.no_certificate,
+            "notes": list(self.notes),
         }
