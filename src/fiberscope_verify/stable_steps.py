@@ -10,15 +10,19 @@ these: on the domain ``sign * z >= end`` for each unit, by the multipliers of ev
 signs of earlier units (see `dual`); an end of at least 0 makes the unit active or inactive;
 {"step": "layer", "alive", "unit", "scale", "lift", "offset"}, one per hidden layer: see `compressed`;
 {"step": "cover", "axis", "at", "left", "right"}: on every leaf of this tree the error is within the claim.
+Several such passes may follow each other, "between" two of them {"step": "between", "widths", "weights", "biases"}: a
+chain with the activations of a, layer by layer, which is b in the pass before and a in the pass after; errors add up.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
 from .bound import CHUNK, leaves
 from .certificate import Certificate, fields, whole
-from .chain import Chain
+from .chain import Chain, Layer
 from .compressed import Comparison, Relation
 from .dual import Rows, branches, least, tightened
 from .report import Reject, need
@@ -53,13 +57,64 @@ def check_stable(certificate: Certificate, a: Chain, b: Chain, checked: list[str
     if certificate.error_bound is None:
         raise Reject("this method needs an error bound")
     need(a.n_in == b.n_in, "the chains have different inputs")
-    known = {"a": Known(a), "b": Known(b)}
     steps = list(certificate.steps)
     if steps and isinstance(steps[0], dict) and steps[0].get("step") == "box":
         (mu,) = fields(steps.pop(0), "box", "mu")
         mu, sizes = certificate.array(mu, "f"), (2 * a.n_in, len(rows.b))
         need(len(mu) == sizes[0] * sizes[1] > 0, "the multipliers of the box have the wrong size")
         lo, hi = tightened(lo, hi, rows, mu.reshape(sizes))
+    total, first = 0.0, a
+    for part, link in passes(steps):
+        second = b if link is None else between(certificate, link, a)
+        worst = one_pass(certificate, part, first, second, (lo, hi, rows), checked)
+        total, first = total if worst == 0 else float(np.nextafter(total + worst, np.inf)), second
+    need(
+        total <= certificate.error_bound,
+        f"the error is bounded by {total:.6g}, claimed is {certificate.error_bound:.6g}",
+    )
+    checked.append(f"the error is bounded by {certificate.error_bound:.6g}")
+
+
+def passes(steps: list) -> list[tuple[list, dict | None]]:
+    """The steps of each pass, and the chain that follows it (None: b)."""
+    out: list[tuple[list, dict | None]] = [([], None)]
+    for step in steps:
+        if isinstance(step, dict) and step.get("step") == "between":
+            out[-1] = out[-1][0], step
+            out.append(([], None))
+        else:
+            out[-1][0].append(step)
+    return out
+
+
+def between(certificate: Certificate, step: dict, a: Chain) -> Chain:
+    """A chain of numbers that are in neither model."""
+    widths, *names = fields(step, "between", "widths", "weights", "biases")
+    weights, biases = (certificate.array(name, "f") for name in names)
+    need(isinstance(widths, list) and len(widths) == len(a.layers), "a chain between two passes has another depth")
+    widths = [a.n_in, *(whole(width, 1, 1 << 20, "a width") for width in widths)]
+    sizes = [m * n for n, m in pairwise(widths)]
+    need(widths[-1] == a.n_out and sum(sizes) == len(weights), "a chain between two passes has the wrong size")
+    need(sum(widths[1:]) == len(biases), "a chain between two passes has the wrong size")
+    layers, at, row = [], 0, 0
+    for here, (n, m), size in zip(a.layers, pairwise(widths), sizes, strict=True):
+        w, c = weights[at : at + size].reshape(m, n), biases[row : row + m]
+        layers.append(Layer(w, c, np.zeros(w.shape), np.zeros(m), here.activation))
+        at, row = at + size, row + m
+    return Chain(layers)
+
+
+def one_pass(
+    certificate: Certificate,
+    steps: list,
+    a: Chain,
+    b: Chain,
+    domain: tuple[np.ndarray, np.ndarray, Rows],
+    checked: list,
+) -> float:
+    """How far b is from a on the domain."""
+    lo, hi, rows = domain
+    known = {"a": Known(a), "b": Known(b)}
     while steps and isinstance(steps[0], dict) and steps[0].get("step") in ("stable", "dual"):
         step = steps.pop(0)
         claim(certificate, step, known, lo, hi, rows if step["step"] == "dual" else None)
@@ -74,11 +129,8 @@ def check_stable(certificate: Certificate, a: Chain, b: Chain, checked: list[str
     for start in range(0, len(lows), CHUNK):
         part = slice(start, start + CHUNK)
         worst = max(worst, float(comparison.bound(lows[part], highs[part]).max(initial=0.0)))
-    need(
-        worst <= certificate.error_bound,
-        f"the error is bounded by {worst:.6g}, claimed is {certificate.error_bound:.6g}",
-    )
-    checked.append(f"{len(parts)} hidden layers; {len(lows)} leaves bound the error by {certificate.error_bound:.6g}")
+    checked.append(f"{len(parts)} hidden layers; {len(lows)} leaves bound the error by {worst:.6g}")
+    return worst
 
 
 def arrays(certificate: Certificate, names: list) -> tuple[np.ndarray, ...]:

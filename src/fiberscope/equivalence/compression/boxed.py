@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.chain import Chain
+from fiberscope.equivalence.compression.again import until_nothing_changes
 from fiberscope.equivalence.compression.certificate import stable_certificate
 from fiberscope.equivalence.compression.chain import (
     ChainCompression,
@@ -20,10 +22,10 @@ from fiberscope.equivalence.compression.chain import (
     with_merged,
 )
 from fiberscope.equivalence.compression.dual import ROOT, DualClaim
-from fiberscope.equivalence.compression.on_box import OnBox, compress_on_box
+from fiberscope.equivalence.compression.on_box import OnBox
 from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.domain import Domain
-from fiberscope.equivalence.rigorous import accepts
+from fiberscope.equivalence.rigorous import accepts, checker_source
 from fiberscope.errors import FiberscopeError, InputError
 
 if TYPE_CHECKING:
@@ -40,17 +42,17 @@ def compress_boxed(
     say: Callable[[str], None],
     start: float,
 ) -> ChainCompression:
-    """Prove once, fold twice; ``start``: when the work began (perf_counter)."""
-    proved = compress_on_box(net, chain, domain, dtype=np.float64, seconds=budget, seed=seed, say=say)
-    memory = tuple(proved.folded.layers)
-    if dtype is not np.float64:
-        proved = compress_on_box(net, chain, domain, dtype=dtype, seconds=budget, seed=seed, say=say, before=proved)
+    """Prove, fold, and fold again while that helps; ``start``: when the work began (perf_counter)."""
+    import fiberscope_verify
 
-    if not np.isfinite([proved.error_bound, proved.scale]).all():
+    original = fiberscope_verify.read_chain(checker_source(net))
+    passes, chains, memory = until_nothing_changes(original, chain, domain, dtype, budget, seed, say)
+    bound = math.fsum(found.error_bound for found in passes) * (1 + 2.0**-20 * (len(passes) > 1))
+    if not np.isfinite([bound, passes[0].scale]).all():
         raise InputError(f"{net.name}: its outputs are beyond what can be bounded on this domain; give a smaller one")
 
-    layers, methods = layer_reports(chain, proved), methods_used(chain, proved)
-    stored = rounded(proved.folded.layers, dtype)
+    layers, methods = layer_reports(chains, passes), methods_used(chains, passes)
+    stored = rounded(passes[-1].folded.layers, dtype)
     parameters = sum(w.size + b.size for w, b in stored)
     changed = parameters < net.parameters or sum(x.after for x in layers) < sum(x.before for x in layers)
     if not changed:  # what is linear is needed, too: rewriting it would only round
@@ -63,18 +65,16 @@ def compress_boxed(
     def prove(saved: Network) -> Certificate:
         if not changed:
             return compared(net, saved, seed)
-        proof = stable_certificate(
-            net, saved, proved.claims, proved.folded, ROOT, domain.to_json(), proved.region.mu, proved.error_bound
-        )
+        proof = stable_certificate(net, saved, passes, ROOT, domain.to_json(), bound)
         return accepted(proof, net, saved)
 
     return ChainCompression(
         original=net,
-        memory=memory,
+        memory=tuple(memory),
         layers=layers,
         methods=methods,
-        error_bound=proved.error_bound if changed else 0.0,
-        scale=proved.scale,
+        error_bound=bound if changed else 0.0,
+        scale=passes[0].scale,
         domain=domain.to_json(),
         seconds=time.perf_counter() - start,
         seed=seed,
@@ -85,26 +85,40 @@ def compress_boxed(
     )
 
 
-def layer_reports(chain: Chain, proved: OnBox) -> tuple[LayerReport, ...]:
+def layer_reports(chains: list[Chain], passes: list[OnBox]) -> tuple[LayerReport, ...]:
     """What became of the units of each layer."""
     reports = []
-    for l, relation in enumerate(proved.folded.relations):
-        before, after = chain.widths[l + 1], len(proved.folded.layers[l][1])
-        silent = ~(chain.floats()[l][0] != 0).any(axis=1)
-        stands = relation.unit[relation.unit >= 0]
-        duplicates = len(stands) - len(np.unique(stands)) + int((relation.unit < -1).sum())
-        gone = np.setdiff1d(np.arange(before), relation.alive)
-        constant = int(silent.sum())
-        dead = int((~silent[gone]).sum())
-        folded = before - after - dead - constant - duplicates
-        reports.append(
-            LayerReport(before, after, dead, constant, duplicates, max(folded, 0), len(proved.stable.open[l]))
-        )
+    for l, before in enumerate(chains[0].widths[1:-1]):
+        dead = constant = duplicates = 0
+        for chain, found in zip(chains, passes, strict=True):
+            relation = found.folded.relations[l]
+            silent = ~(chain.floats()[l][0] != 0).any(axis=1)
+            stands = relation.unit[relation.unit >= 0]
+            duplicates += len(stands) - len(np.unique(stands)) + int((relation.unit < -1).sum())
+            gone = np.setdiff1d(np.arange(chain.widths[l + 1]), relation.alive)
+            constant += int(silent.sum())
+            dead += int((~silent[gone]).sum())
+        after, still = len(passes[-1].folded.layers[l][1]), len(passes[-1].stable.open[l])
+        folded = max(before - after - dead - constant - duplicates, 0)
+        reports.append(LayerReport(before, after, dead, constant, duplicates, folded, still))
     return tuple(reports)
 
 
-def methods_used(chain: Chain, proved: OnBox) -> dict[str, int]:
+def methods_used(chains: list[Chain], passes: list[OnBox]) -> dict[str, int]:
     """How many units each method settled."""
+    counts: dict[str, int] = {}
+    for number, (chain, found) in enumerate(zip(chains, passes, strict=True)):
+        for name, count in methods_of_pass(chain, found).items():
+            name = name if number == 0 or name not in PROOFS else f"{name}, again"
+            counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+PROOFS = ("linear bounds", "splitting", "programs", "branching")
+
+
+def methods_of_pass(chain: Chain, proved: OnBox) -> dict[str, int]:
+    """The same for one pass."""
     bounded = [c for c in proved.stable.claims if not isinstance(c, DualClaim)]
     programs = [c for c in proved.stable.claims if isinstance(c, DualClaim)]
     at_once = sum(len(c.units) for c in bounded if c.leaves == 1)

@@ -8,27 +8,20 @@ import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
 from fiberscope.equivalence.chain import Chain
-from fiberscope.equivalence.compression.bisection import Claim
 from fiberscope.equivalence.compression.dual import DualClaim
-from fiberscope.equivalence.compression.fold import Folded
+from fiberscope.equivalence.compression.on_box import OnBox
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
 
 def stable_certificate(
-    a: Network,
-    b: Network,
-    claims: dict[str, list[Claim | DualClaim]],
-    folded: Folded,
-    cover: dict[str, np.ndarray],
-    domain: Any,
-    mu: np.ndarray | None,
-    error_bound: float,
+    a: Network, b: Network, passes: list[OnBox], cover: dict[str, np.ndarray], domain: Any, error_bound: float
 ) -> Certificate:
-    """Claims per side ("a", "b"), the relations of the layers, and the tree on whose leaves the error is bounded.
+    """For every pass: claims per side ("a", "b"), the relations of the layers, and the tree on whose leaves the error
+    is bounded; between two passes the chain that one ends and the next begins with.
 
-    ``domain`` as it is written in the certificate; ``mu``: multipliers of its rows that give the box of the claims.
+    ``domain`` as it is written in the certificate.
     """
     arrays: dict[str, np.ndarray] = {}
     steps: list[dict[str, Any]] = []
@@ -42,27 +35,26 @@ def stable_certificate(
     def tree(parts: dict[str, np.ndarray]) -> dict[str, str]:
         return {key: store(parts[key]) for key in ("axis", "at", "left", "right")}
 
-    if mu is not None:
-        steps.append({"step": "box", "mu": store(mu)})
-    for side in ("a", "b"):
-        for claim in sorted(claims[side], key=lambda c: c.layer):
-            step: dict[str, Any] = {"step": "stable", "side": side, "layer": claim.layer + 1}
-            step |= {"units": store(claim.units), "signs": store(claim.signs), **tree(claim.tree)}
-            if isinstance(claim, DualClaim):
-                step |= {key: store(getattr(claim, key)) for key in ("ends", "multipliers", "mu")} | {"step": "dual"}
-            steps.append(step)
-    for relation in folded.relations:
-        steps.append(
-            {
-                "step": "layer",
-                "alive": store(relation.alive),
-                "unit": store(relation.unit),
-                "scale": store(relation.scale),
-                "lift": store(relation.lift),
-                "offset": store(relation.offset),
-            }
-        )
-    steps.append({"step": "cover", **tree(cover)})
+    if passes[0].region.mu is not None:
+        steps.append({"step": "box", "mu": store(passes[0].region.mu)})
+    for number, found in enumerate(passes):
+        if number:
+            layers = passes[number - 1].folded.layers
+            weights, biases = (np.concatenate([layer[i].reshape(-1) for layer in layers]) for i in (0, 1))
+            widths = [len(c) for _, c in layers]
+            steps.append({"step": "between", "widths": widths, "weights": store(weights), "biases": store(biases)})
+        for side in ("a", "b"):
+            for claim in sorted(found.claims[side], key=lambda c: c.layer):
+                step: dict[str, Any] = {"step": "stable", "side": side, "layer": claim.layer + 1}
+                step |= {"units": store(claim.units), "signs": store(claim.signs), **tree(claim.tree)}
+                if isinstance(claim, DualClaim):
+                    step |= {key: store(getattr(claim, key)) for key in ("ends", "multipliers", "mu")}
+                    step["step"] = "dual"
+                steps.append(step)
+        for relation in found.folded.relations:
+            keys = ("alive", "unit", "scale", "lift", "offset")
+            steps.append({"step": "layer", **{key: store(getattr(relation, key)) for key in keys}})
+        steps.append({"step": "cover", **tree(cover)})
     return certificate(
         a,
         b,

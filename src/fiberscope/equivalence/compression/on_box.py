@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,7 @@ from fiberscope.equivalence.compression.known import Region, Stable, region_of
 from fiberscope.equivalence.compression.stable import stable_units
 from fiberscope.equivalence.compression.witness import Sides
 from fiberscope.equivalence.domain import Domain
-from fiberscope.equivalence.rigorous import checker_source
 from fiberscope.numerics.tolerance import COMPRESSION_ERROR, COMPRESSION_LOOSE
-
-if TYPE_CHECKING:
-    from fiberscope.network import Network
-
 
 NOTHING = 1e-280
 """A bound below it is that of a network whose outputs are zero."""
@@ -43,7 +38,7 @@ class OnBox:
 
 
 def compress_on_box(
-    net: Network,
+    original: Any,
     chain: Chain,
     domain: Domain,
     *,
@@ -53,15 +48,14 @@ def compress_on_box(
     say: Callable[[str], None],
     before: OnBox | None = None,
 ) -> OnBox:
-    """Prove, fold and bound. The answer ``before`` on the same domain saves the proofs (another dtype)."""
-    import fiberscope_verify
+    """Prove, fold and bound. ``original``: the chain as the checker reads it. The answer ``before`` on the same domain
+    saves the proofs (another dtype)."""
     from fiberscope_verify.compressed import Comparison
     from fiberscope_verify.compressed import Relation as Checked
 
     assert domain.box is not None
     region = region_of(domain.box, domain.polytope) if before is None else before.region
     lo, hi = box = region.lo, region.hi
-    original = fiberscope_verify.read_chain(checker_source(net))
     sides = Sides(chain, domain, seed=seed)
     stable = stable_units(original, region, sides, seconds=seconds, say=say) if before is None else before.stable
     slopes = [float(slope(name) or 0.0) for name in chain.activations]
