@@ -100,6 +100,15 @@ def test_near_misses_stay(tmp_path: Path, activation: str, box: Any):
     assert (result.units_after, result.methods.get("duplicate")) == (8, None)
 
 
+def test_a_multiple_in_front_of_what_it_is_a_multiple_of(tmp_path: Path):
+    """A third of a weight is no stored number; three times a weight is."""
+    layers = chain(3, (3, 5, 2))
+    (w, b), _ = layers
+    w[0], b[0] = 3 * w[4], 3 * b[4]
+    result = compressed(tmp_path, layers, "relu")
+    assert (result.units_after, result.error_bound) == (4, 0.0)
+
+
 def opposite(w: np.ndarray, b: np.ndarray, read: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs rho(z) - rho(-z) = (1 + slope) z, read with weights ``read`` [k, m] each."""
     return np.concatenate([w, -w]), np.concatenate([b, -b]), np.concatenate([read, -read], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,67 @@ def test_onnx_files_with_gelu(tmp_path: Path):
     result = fs.compress(fs.load(a), box=(-1, 1), out=b, certificate=proof)
     assert [layer.before - layer.after for layer in result.layers] == gone
     assert verify(str(proof), str(a), str(b)).valid
+
+
+def in_balls(path: Path, activation: str, x: list) -> list:
+    """The outputs in 300 bits, from what is stored."""
+    from flint import arb, ctx
+
+    from fiberscope_verify.ball import scalar_function
+
+    ctx.prec, before = 300, ctx.prec
+    try:
+        stored_arrays = np.load(path)
+        depth = sum(name.startswith("W") for name in stored_arrays.files)
+        h = [arb(float(v)) for v in x]
+        for l in range(1, depth + 1):
+            w, b = stored_arrays[f"W{l}"], stored_arrays[f"b{l}"]
+            h = [
+                sum((arb(float(p)) * q for p, q in zip(row, h, strict=True)), arb(float(t)))
+                for row, t in zip(w, b, strict=True)
+            ]
+            if l < depth:
+                beta = [1.0, float("inf")] if activation == "softplus" else []
+                h = [scalar_function(activation, beta, t) for t in h]
+        return h
+    finally:
+        ctx.prec = before
+
+
+def one_case(folder: Path, seed: int) -> bool:
+    """Weights of many sizes, planted units, boxes of any width; whether something went."""
+    rng = RNG(seed)
+    activation = str(rng.choice(["tanh", "gelu", "sigmoid", "softplus"]))
+    widths = [int(rng.integers(1, 5)), *rng.integers(2, 9, rng.integers(1, 4)).tolist(), int(rng.integers(1, 4))]
+    layers = []
+    for n, m in pairwise(widths):
+        w, b = rng.normal(size=(m, n)), rng.normal(size=m)
+        if rng.random() < 0.3:
+            w = w * rng.choice([0, 1e-30, 1, 1e3, 1e-8], w.shape)
+        i, j, k = rng.integers(0, m, 3)
+        sign = float(rng.choice([1, -1]))
+        w[i], b[i] = sign * w[j], sign * b[j]
+        w[k] = 0.0
+        layers.append((w, b))
+    lo = rng.normal(size=widths[0]) * rng.choice([1, 1e-30, 10])
+    hi = lo + np.abs(rng.normal(size=widths[0])) * rng.choice([1, 0, 1e-12, 5])
+    dtype = np.float32 if rng.random() < 0.6 else np.float64
+    a, b, proof = stored(folder / "a.npz", layers, activation, dtype), folder / "b.npz", folder / "c.fsc"
+    result = fs.compress(fs.load(a), box=(lo, hi), out=b, certificate=proof)
+    report = verify(str(proof), str(a), str(b))
+    assert report.valid, (seed, report.reason)
+    assert result.error_bound is not None
+    for x in [lo, hi, *(lo + (hi - lo) * rng.random((6, len(lo))))]:
+        x = np.clip(x, lo, hi)
+        gaps = [abs(p - q) for p, q in zip(in_balls(a, activation, x), in_balls(b, activation, x), strict=True)]
+        assert all(gap <= result.error_bound * (1 + 1e-12) + 1e-80 for gap in gaps), (seed, gaps, result.error_bound)
+    return result.units_after < result.units_before
+
+
+def test_three_networks_in_high_precision(tmp_path: Path):
+    assert sum(one_case(tmp_path, seed) for seed in range(3)) > 0
+
+
+@pytest.mark.slow
+def test_many_networks_in_high_precision(tmp_path: Path):
+    assert sum(one_case(tmp_path, seed) for seed in range(100, 400)) > 200

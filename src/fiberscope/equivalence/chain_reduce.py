@@ -162,25 +162,28 @@ def _merge_duplicates(
     removed: list[int] = []
     for units in sorted(g for g in groups.values() if len(g) > 1):
         keep = units[0]
-        for unit in units[1:]:
-            scale = _exact_ratio(rows[unit], rows[keep], int(pivot[keep]))
-            if scale is None or not rule.allows(scale):
-                continue
-            following = layers[l + 1]
-            factor = np.array([rational(rule.multiplier(scale))], dtype=object)
-            if abs(rule.multiplier(scale)) == 1:
-                factor = np.array([float(rule.multiplier(scale))])
-            moved = multiply(following.weight[:, unit], factor)
-            merged = add(following.weight[:, keep], moved)
-            if not _holds(within, merged):
-                continue
-            layers[l + 1] = _with_column(following, keep, merged, _nonzero(moved))
-            shift = sum(1 for r in removed if r < unit), sum(1 for r in removed if r < keep)
-            text = f"{scale.numerator}/{scale.denominator}"
-            steps.append(
-                {"step": "merge", "layer": l + 1, "unit": unit - shift[0], "into": keep - shift[1], "scale": text}
-            )
-            removed.append(unit)
+        for other in units[1:]:
+            for unit, into in ((other, keep), (keep, other)):  # a third of a weight may not fit, three times may
+                scale = _exact_ratio(rows[unit], rows[into], int(pivot[into]))
+                if scale is None or not rule.allows(scale):
+                    continue
+                following = layers[l + 1]
+                factor = np.array([rational(rule.multiplier(scale))], dtype=object)
+                if abs(rule.multiplier(scale)) == 1:
+                    factor = np.array([float(rule.multiplier(scale))])
+                moved = multiply(following.weight[:, unit], factor)
+                merged = add(following.weight[:, into], moved)
+                if not _holds(within, merged):
+                    continue
+                layers[l + 1] = _with_column(following, into, merged, _nonzero(moved))
+                shift = sum(1 for r in removed if r < unit), sum(1 for r in removed if r < into)
+                text = f"{scale.numerator}/{scale.denominator}"
+                steps.append(
+                    {"step": "merge", "layer": l + 1, "unit": unit - shift[0], "into": into - shift[1], "scale": text}
+                )
+                removed.append(unit)
+                keep = into
+                break
     if removed:
         _remove(layers, kept, l, np.array(removed))
     return bool(removed)
