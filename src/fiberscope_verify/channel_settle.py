@@ -20,7 +20,8 @@ AS_IT_IS = (*MOVES, "reduce", "cat", "add", "conv")
 
 def settled(node: Node, relation: Relation | None, of: int, value: int, use: Use, *, alone: bool) -> Relation | None:
     """The relation of the argument ``of`` (``value`` in b) of an operation; ``alone``: all else it reads is stored."""
-    if relation is None or node.op in AS_IT_IS or (node.op == "mul" and alone):
+    over = relation is not None and node.op == "reduce" and relation.axis in node.attrs[1]
+    if relation is None or (node.op in AS_IT_IS and not over) or (node.op == "mul" and alone):
         return relation
     scale, shift = relation.scale.copy(), relation.shift.copy()
     by, plus = np.zeros(len(scale)), np.zeros(len(scale))

@@ -187,7 +187,8 @@ class Walk:
         if self.use is not None:
             for u, w in zip(args, others, strict=True):
                 if u in entering:
-                    entering[u] = settled(node, entering[u], u, w, self.use, alone=len(data) == 1)
+                    near = settled(node, entering[u], u, w, self.use, alone=len(data) == 1)
+                    entering[u] = None if near is None else clean(near, self.b.shape(w)[near.axis])
         return self.rule(node, other, args, others, entering)
 
     def rule(

@@ -100,11 +100,12 @@ def plant(module: Any, activation: str, first: int) -> dict[str, int]:
     return {"dead": 2, "duplicate": 2}
 
 
-def exported(module: nn.Module, example: Tensor, path: Path) -> Path:
-    names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}}}
+def exported(module: nn.Module, example: Tensor, path: Path, **options: Any) -> Path:
+    free = {"x": {0: "n"}, "y": {0: "n"}}
+    names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": free}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the old exporter, which needs no further package, says that it is old
-        torch.onnx.export(module, (example,), str(path), dynamo=False, **names)
+        torch.onnx.export(module, (example,), str(path), dynamo=False, **names, **options)
     return path
 
 

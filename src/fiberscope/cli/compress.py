@@ -103,12 +103,16 @@ def show(result: Mapping[str, Any]) -> None:
     if all(result[f"{what}_after"] == result[f"{what}_before"] for what in ("units", "parameters")):
         why = "Nothing was removed" if result["notes"] else "Nothing could be proved redundant"
         say(f"{why}: the model is written as it was.")
+    norms, scale = result["methods"].get("batch norm", 0), result["output_scale"]
+    if norms:
+        say(f"{norms} batch norm{'s' if norms > 1 else ''} folded.")
     if result["error_bound"] is None:
-        norms, seen = result["methods"]["batch norm"], result["difference"]
-        say(f"{norms} batch norms are folded, which rounds: outputs moved by at most {seen:.3g} where compared.")
+        say(f"No bound is known: outputs moved by at most {result['difference']:.3g} where compared.")
     elif result["error_bound"]:
-        size = f"(outputs reach {result['output_scale']:.3g})"
-        say(f"Stored numbers are rounded: outputs move by at most {result['error_bound']:.3g} {size}.")
+        bound = f"outputs move by at most {result['error_bound']:.3g}"
+        say(f"Stored numbers are rounded: {bound} (outputs reach {scale:.3g}).")
+        if result["error_bound"] >= scale:
+            say("This bound says little: it grows with every layer, and faster on a wide box.")
     else:
         say("The weights are exact.")
     if result["open_units"]:

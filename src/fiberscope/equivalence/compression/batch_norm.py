@@ -6,34 +6,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fiberscope.equivalence.compression.batch_norm_graph import folded_graph
+from fiberscope.equivalence.compression.ledger import output_axes
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
 
 
-def folded(net: Network) -> tuple[Network, int]:
-    """The network without the batch norms that directly follow a Conv or Gemm; and how many these were."""
+@dataclass(frozen=True)
+class Folded:
+    """The network without the batch norms that directly follow a layer; per weight of these layers by what each of its
+    outputs is multiplied: gamma / sqrt(var + eps)."""
+
+    network: Network
+    scales: dict[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        return len(self.scales)
+
+    def inverse(self, net: Network) -> dict[tuple[str, int], list[Fraction]]:
+        """Per (weight, axis) what the outputs of ``net`` are times those of the folded network, as floats; 1 for 0."""
+        axes = output_axes(net)
+        return {
+            (name, axes[name]): [Fraction(float(1 / s)) if s != 0 else Fraction(1) for s in scale]
+            for name, scale in self.scales.items()
+            if name in axes
+        }
+
+
+def folded(net: Network, accepts: Callable[[Network], bool]) -> Folded:
+    """The folded network, if it is accepted."""
     from fiberscope.equivalence.compression.resize import reloaded
 
+    if net.format in ("pt2", "module"):
+        return Folded(*folded_graph(net, accepts))
     if net.format != "onnx":
-        return net, 0
-    data, count = fold_bytes(net.origin.data)  # type: ignore[attr-defined]
-    smaller = reloaded(data, net) if count else None
-    return (net, 0) if smaller is None else (smaller, count)
+        return Folded(net, {})
+    data, scales = fold_bytes(net.origin.data)  # type: ignore[attr-defined]
+    smaller = reloaded(data, net) if scales else None
+    return Folded(net, {}) if smaller is None or not accepts(smaller) else Folded(smaller, scales)
 
 
-def fold_bytes(data: bytes) -> tuple[bytes, int]:
-    """The same on the bytes of a model whose tensors are inside the file."""
+def fold_bytes(data: bytes) -> tuple[bytes, dict[str, np.ndarray]]:
+    """The same on the bytes of a model whose tensors are inside the file; what outputs of weights are multiplied by."""
     import onnx
     from onnx import numpy_helper
 
     model = onnx.ModelProto.FromString(data)
     graph = model.graph
     if any(t.data_location == 1 for t in graph.initializer):
-        return data, 0
+        return data, {}
     stored: dict[str, Any] = {t.name: t for t in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -42,7 +72,7 @@ def fold_bytes(data: bytes) -> tuple[bytes, int]:
     uses: dict[str, int] = {}
     for name in [*(n for node in graph.node for n in node.input), *(o.name for o in graph.output)]:
         uses[name] = uses.get(name, 0) + 1
-    gone = []
+    gone, scales = [], {}
     for node in graph.node:
         layer = maker.get(node.input[0]) if node.op_type == "BatchNormalization" else None
         if layer is None or layer.op_type not in ("Conv", "Gemm") or uses[node.input[0]] != 1 or len(node.output) > 1:
@@ -61,6 +91,7 @@ def fold_bytes(data: bytes) -> tuple[bytes, int]:
         shift = beta + s * ((bias[0] if bias else 0.0) - mean)
         dtype = numpy_helper.to_array(stored[layer.input[1]]).dtype
         name = layer.input[1]
+        scales[name] = s
         new = numpy_helper.from_array(np.ascontiguousarray(weight.astype(dtype)), name)
         stored[name].CopyFrom(new)
         made = numpy_helper.from_array(shift.astype(dtype), f"{name}.folded_bias")
@@ -72,7 +103,7 @@ def fold_bytes(data: bytes) -> tuple[bytes, int]:
     for node in gone:
         graph.node.remove(node)
     _drop_unread(graph)
-    return model.SerializeToString(), len(gone)
+    return model.SerializeToString(), scales
 
 
 def _drop_unread(graph: Any) -> None:

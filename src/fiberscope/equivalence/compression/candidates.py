@@ -37,15 +37,19 @@ class Candidates:
     merges: list[Merge]
 
 
-def found(space: Workspace, sym: Symmetries, entry: Space, steady: dict[tuple[str, int], np.ndarray]) -> Candidates:
-    """What may go of a space; ``steady``: places of weights whose outputs are known to be constant."""
+def found(
+    space: Workspace, sym: Symmetries, entry: Space, steady: dict[tuple[str, int], np.ndarray], *, rounded: bool = False
+) -> Candidates:
+    """What may go of a space; ``steady``: places of weights whose outputs are known to be constant.
+
+    ``rounded``: constants may be rounded, so that those count of which an activation has no stored image."""
     group = sym.groups[entry.atom]
     sides = redundant._sides(space, group)
     if not (sides.rows or sides.plain):
         return Candidates([], [], [])
     gone = redundant._unread(group, sides) | redundant._zero(replace(group, ops=before_joins(group.ops)), sides)
     still = np.zeros_like(gone)
-    if sides.rows and not group.atom.activations:  # else intervals say whether the image of a constant is known
+    if sides.rows and (rounded or not group.atom.activations):  # else intervals say whether an image is known
         still = np.all([(r == 0).all(axis=1) for r in sides.rows], axis=0)
     for name, axis, leaf in group.occurrences:
         if (name, axis) in steady:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fiberscope.equivalence.compression.batch_norm import folded
+from fiberscope.equivalence.compression.batch_norm import Folded, folded
+from fiberscope.equivalence.compression.bounded import bound_of
 from fiberscope.equivalence.compression.candidates import Candidates, found, hidden
 from fiberscope.equivalence.compression.graph_ranges import Settled, settle
 from fiberscope.equivalence.compression.graph_result import GraphCompression
@@ -52,28 +53,35 @@ def compress_graph(
     x = samples(net, seed, domain)
     before = net.run_flat(x)
     scale = float(np.abs(before).max(initial=0.0))
-    current, norms = folded(net)
-    if norms and not close(current.run_flat(x), before, STORED_ROUNDING):
-        say("folding the batch norms changes the outputs: they stay")
-        current, norms = net, 0
+    fold = Folded(net, {})
+    box = domain.box
+    if box is not None or net.format == "onnx":
+        fold = folded(net, lambda made: close(made.run_flat(x), before, STORED_ROUNDING))
+    cutting = Cutting(net, x, domain, budget, seed, say, fold if box is not None else None)
+    loose = "a bound needs a box (--box)" if box is None else f"the checker cannot follow this graph ({cutting.reason})"
+    if fold.scales and (box is None or not cutting.followed):  # then at least the cuts are proved
+        fold = fold if net.format == "onnx" else Folded(net, {})
+        cutting = Cutting(fold.network, x, domain, budget, seed, say)
+    norms = fold.count
     if norms:
         say(f"{norms} batch norms folded")
-    cutting = Cutting(current, x, domain, budget, seed, say)
     cutting.run()
+    bound, unproved = cutting.verdict()
+    if norms and cutting.base is not net:
+        bound, unproved = None, f"folding batch norms rounds, and {loose}"
     still_open = cutting.still_open()
     layers = []
     for key, width in cutting.widths.items():
         gone = cutting.counts[key]
-        layers.append(LayerReport(width, width - sum(gone.values()), **gone, open=still_open.get(key, 0)))
+        layers.append(LayerReport(width, width - sum(gone.values()), **gone, open=met(still_open, key)))
     methods = {word: sum(c[word] for c in cutting.counts.values()) for word in WORDS}
     methods = {"batch norm": norms, **methods, **(cutting.settled.methods if cutting.settled else {})}
-    unproved = cutting.reason if cutting.net is not cutting.base else None
     return GraphCompression(
         original=net,
         network=cutting.net,
         layers=tuple(layers),
         methods={word: count for word, count in methods.items() if count},
-        error_bound=None if norms or unproved else 0.0,
+        error_bound=bound,
         difference=float(np.abs(cutting.net.run_flat(x) - before).max(initial=0.0)),
         scale=scale,
         domain=domain.to_json(),
@@ -82,6 +90,11 @@ def compress_graph(
         no_certificate=unproved,
         ledger=cutting.ledger,
     )
+
+
+def met(counts: dict[Key, int], key: Key) -> int:
+    """The count of a space that carries some of the same weights: batch norms may be gone."""
+    return next((count for other, count in counts.items() if set(other) & set(key)), 0)
 
 
 @dataclass
@@ -94,16 +107,20 @@ class Cutting:
     budget: float
     seed: int
     say: Callable[[str], None]
+    normed: Folded | None = None  # the same without batch norms, where the cuts begin
     refused: set[tuple[Key, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.net, self.sym = self.base, symmetries(self.base)
-        self.base_sym = self.sym
+        self.net = self.base if self.normed is None else self.normed.network
+        self.sym = symmetries(self.net)
+        self.base_sym = self.sym if self.net is self.base else symmetries(self.base)
         self.widths: dict[Key, int] = {entry.weights: entry.size for entry in hidden(self.sym)}
         self.counts: dict[Key, dict[str, int]] = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
         box = self.domain.box
         self.ledger = Ledger(self.base, box)
-        self.reason = Proof(self.base, self.base, self.ledger).reason  # why the checker's rules cannot be followed
+        if self.normed is not None and self.normed.scales:
+            self.ledger.begin(self.net, self.normed.inverse(self.base))
+        self.reason = Proof(self.base, self.net, self.ledger).reason  # why the checker's rules cannot be followed
         self.followed = self.reason is None
         self.settled: Settled | None = Settled()
         if box is not None and self.widths:
@@ -133,7 +150,8 @@ class Cutting:
         for entry in hidden(sym):
             most = sym.groups[entry.atom].atom.size - 1  # a layer keeps one unit
             steady = self.ledger.steady_places() if self.followed else {}
-            for kind, dead, merges in tries(found(space, sym, entry, steady), most):
+            units = found(space, sym, entry, steady, rounded=self.domain.box is not None)
+            for kind, dead, merges in tries(units, most):
                 about = entry.weights, f"{kind} {dead} {merges}"
                 if about in self.refused or (kind == "constant" and not self.followed):
                     continue
@@ -149,6 +167,12 @@ class Cutting:
                 self.refused.add(about)
         return False
 
+    def verdict(self) -> tuple[float | None, str | None]:
+        """How far the outputs can move, 0 where nothing was rounded; or None, and why no bound is known."""
+        if not self.followed:
+            return (0.0, None) if self.net is self.base else (None, self.reason)
+        return bound_of(self.base, self.net, self.ledger) if self.ledger.slack else (0.0, None)
+
     def word(self, kind: str) -> str:
         return "constant" if kind == "constant" and self.moved else "dead"
 
@@ -162,11 +186,15 @@ class Cutting:
         self.moved = False
         if self.followed:
             whole, reason = proved(self.base, smaller, ledger)
+            if reason is not None and self.domain.box is not None and not ledger.slack:
+                ledger.slack = True
+                whole, reason = proved(self.base, smaller, ledger)
             self.moved = whole is not smaller
             if reason is not None:
                 return False
             smaller = whole
-        if not close(smaller.run_flat(self.x), self.net.run_flat(self.x), SAME_FUNCTION):
+        tolerance = STORED_ROUNDING if ledger.slack else SAME_FUNCTION
+        if not close(smaller.run_flat(self.x), self.net.run_flat(self.x), tolerance):
             return False
         self.net, self.ledger = smaller, ledger
         return True

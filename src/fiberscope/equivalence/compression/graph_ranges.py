@@ -19,6 +19,7 @@ from fiberscope.equivalence.compression.bisection import Claim, prove
 from fiberscope.equivalence.compression.carrying_maps import MapOfUnits, maps_of_units
 from fiberscope.equivalence.compression.graph_program import GraphProgram, fits
 from fiberscope.equivalence.compression.graph_witness import UnitSides
+from fiberscope.equivalence.compression.ledger import open_sizes
 from fiberscope.equivalence.compression.proof import reading
 from fiberscope.equivalence.compression.splits import Dual, Narrowing, Split, narrowing_of
 from fiberscope.equivalence.domain import Domain
@@ -58,7 +59,7 @@ def settle(net: Network, domain: Domain, *, seconds: float, seed: int, say: Call
     assert domain.box is not None
     try:
         model = reading(net)
-        graph = lower(model)
+        graph = lower(model, open_sizes(net))
         maps = maps_of_units(net, model, graph)
         if not maps:
             return Settled()

@@ -43,6 +43,15 @@ class Ledger:
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
+        self.slack = False  # whether stored numbers may be rounded, within a bound on the box
+        self.sizes = open_sizes(net) if box is not None else None
+
+    def begin(self, now: Network, scales: dict[Axis, list[Fraction]]) -> None:
+        """The network ``now`` stands for the original: outputs of these weights are multiples of its own, nearly."""
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in now.weights.items()} | self.shapes
+        for key, factors in scales.items():
+            self.unit[key], self.scale[key] = np.arange(len(factors)), factors
+        self.slack = True
 
     def copy(self) -> Ledger:
         """The same, to be cut further on trial."""
@@ -90,10 +99,10 @@ class Ledger:
                 unit[i] = place[at]
         self.unit[key], self.scale[key] = unit, scale
 
-    def certificate(self, a: Network, b: Network) -> Certificate:
+    def certificate(self, a: Network, b: Network, error_bound: float | None = None) -> Certificate:
         """Method "channels": a step for every weight whose outputs were cut."""
         arrays: dict[str, np.ndarray] = {}
-        steps: list[dict[str, Any]] = []
+        steps: list[dict[str, Any]] = [] if self.sizes is None else [{"step": "sizes", "shapes": self.sizes}]
         for name, axis in output_axes(a).items():
             if (name, axis) not in self.unit:
                 continue
@@ -119,8 +128,23 @@ class Ledger:
         rows = {"G": self.narrowing.G.tolist(), "h": self.narrowing.h.tolist()} if cut and self.narrowing else {}
         domain = {**ends, **rows} if self.box else "all"
         return certificate(
-            a, b, claim="equal", strength="exact", method="channels", steps=steps, arrays=arrays, domain=domain
+            a,
+            b,
+            claim="equal",
+            strength="bound" if self.slack else "exact",
+            method="channels",
+            steps=steps,
+            arrays=arrays,
+            domain=domain,
+            error_bound=error_bound,
         )
+
+
+def open_sizes(net: Network) -> list[tuple[int, ...]] | None:
+    """The shapes of one sample of the inputs, where the file leaves more open than how many samples there are."""
+    if net.format != "onnx" or not any(0 in shape[1:] for _, shape in checker_model(net).inputs):
+        return None
+    return [(1, *spec.sample_shape) if spec.batched else tuple(spec.shape) for spec in net.inputs]
 
 
 def output_axes(net: Network) -> dict[str, int]:

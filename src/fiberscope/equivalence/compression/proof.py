@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fiberscope.equivalence.compression.carrying_maps import maps_of_units
-from fiberscope.equivalence.compression.ledger import Ledger, Steady
+from fiberscope.equivalence.compression.ledger import Ledger, Steady, open_sizes
 from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.rigorous import checker_model, neutral
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from fiberscope.network import Network
 
 ROUNDS = 12
+ROUNDING = 2.0**-8
 
 
 class Proof:
     """One run of the checker's own rules; ``reason`` is None where they reach the outputs."""
 
-    def __init__(self, a: Network, b: Network, ledger: Ledger) -> None:
+    def __init__(self, a: Network, b: Network, ledger: Ledger, read: Callable[[Network], Any] | None = None) -> None:
         from fiberscope_verify.certificate import read_certificate
         from fiberscope_verify.channel_claims import read_claims, read_steady
         from fiberscope_verify.channel_steps import Walk
@@ -33,10 +35,11 @@ class Proof:
         self.walk: Any = None
         self.reason: str | None = None
         try:
-            first, second = reading(a), reading(b)
+            first, second = (read or reading)(a), (read or reading)(b)
             parsed = read_certificate(ledger.certificate(a, b).to_bytes())
-            graph = lower(first)
-            self.walk = Walk(graph, lower(second), read_claims(parsed, first), read_steady(parsed, graph, first))
+            graph, other = lower(first, ledger.sizes), lower(second, ledger.sizes)
+            claims, known = read_claims(parsed, first), read_steady(parsed, graph, first)
+            self.walk = Walk(graph, other, claims, known, slack=ledger.slack)
             self.walk.run()
         except Reject as error:
             self.reason = str(error)
@@ -47,6 +50,7 @@ class Proof:
             return {}
         walk, out = self.walk, {}
         names = {self.name(name): name for name in self.b.weights}
+        last = {walk.matcher.image[v]: v for v in walk.relations if v in walk.matcher.image}  # a may add more than b
         for v, relation in walk.relations.items():
             node = walk.a.nodes[v]
             u = walk.matcher.image.get(v)
@@ -61,6 +65,10 @@ class Proof:
             name = None if at is None or walk.b.nodes[at].op != "array" else names.get(walk.b.nodes[at].attrs[0])
             if name is None or self.b.weights[name].ndim != 1:
                 continue
+            whole = walk.relations[last[u]]
+            if whole is None or whole.axis != relation.axis:
+                continue
+            relation = whole
             lacking = out.setdefault(name, {})
             for unit, scale, shift in zip(relation.unit.tolist(), relation.scale, relation.shift, strict=True):
                 if unit >= 0 and shift != 0:
@@ -85,13 +93,13 @@ def reading(net: Network) -> Any:
     return memory["reading"]
 
 
-def corrected(stored: np.ndarray, lacking: dict[int, Fraction]) -> np.ndarray | None:
-    """A bias with the missing constants added, or None where its type cannot hold a sum."""
+def corrected(stored: np.ndarray, lacking: dict[int, Fraction], *, rounded: bool = False) -> np.ndarray | None:
+    """A bias with the missing constants added, or None where its type cannot hold a sum (``rounded``: the nearest)."""
     out = stored.copy()
     for unit, value in lacking.items():
         total = Fraction(float(stored[unit])) + value
         out[unit] = float(total)
-        if Fraction(float(out[unit])) != total:
+        if not np.isfinite(out[unit]) or (not rounded and Fraction(float(out[unit])) != total):
             return None
     return out
 
@@ -100,14 +108,16 @@ def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]
     """b, with biases that hold the constants of units that are gone; and why the proof fails, or None."""
     proof = Proof(a, b, ledger)
     for _ in range(ROUNDS):
-        if proof.reason is None:
+        if proof.reason is None and not ledger.slack:
             break
         changes = {}
         for name, lacking in proof.corrections().items():
-            bias = corrected(b.weights[name].detach().cpu().numpy(), lacking)
+            stored = b.weights[name].detach().cpu().numpy()
+            bias = corrected(stored, lacking, rounded=ledger.slack)
             if bias is None:
                 return b, "a bias cannot hold a constant exactly"
-            changes[name] = bias
+            if not np.array_equal(bias, stored):
+                changes[name] = bias
         if not changes:
             break
         made = resized(b, changes, {})
@@ -115,7 +125,34 @@ def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]
             return b, "the biases cannot be changed"
         b = made
         proof = Proof(a, b, ledger)
+    if proof.reason is None and ledger.slack and lost(proof.walk):
+        return b, "a constant has no bias to go into"
     return b, proof.reason
+
+
+def lost(walk: Any) -> bool:
+    """Whether more than rounding is dropped of a shift: more than a small part of what is stored there."""
+    uses = [*walk.uses.values(), *(use for _, use in walk.ends)]
+    slips = [slip for use in uses for before in use.before.values() for slip in before]
+    return any(np.any(slip.plus > ROUNDING * added(walk, slip)) for slip in slips)
+
+
+def added(walk: Any, slip: Any) -> np.ndarray:
+    """Per unit of a slip the largest stored number that b adds to it since the last operation that is not affine."""
+    from fiberscope_verify.channel_constants import rows
+
+    at, rank, out = slip.value, len(walk.b.shape(slip.value)), np.zeros(len(slip.unit))
+    while walk.b.nodes[at].op in ("add", "mul"):
+        args = walk.b.nodes[at].args
+        below = [u for u in args if u in walk.matcher.data_b]
+        if len(below) != 1:
+            break
+        if walk.b.nodes[at].op == "add":
+            number = rows(walk.near[1].value(next(u for u in args if u != below[0]))[0], slip.axis, rank)
+            here = [np.abs(number.of(u)).max() if u >= 0 else 0.0 for u in slip.unit.tolist()]
+            out = np.maximum(out, here)
+        at = below[0]
+    return out
 
 
 def steady_units(
@@ -127,7 +164,7 @@ def steady_units(
     from fiberscope_verify.report import Reject
 
     try:
-        graph = lower(model)
+        graph = lower(model, None if box is None else open_sizes(net))
         if narrowing is None or box is None:
             known = ranges(graph, *(box or (None, None)))
         else:
