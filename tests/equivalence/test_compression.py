@@ -78,7 +78,7 @@ def check(net: fs.Network, result, small: Path, path: Path, lo, hi, count: int =
     assert fiberscope_verify.verify(str(proof), str(path), str(small)).valid
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_one_input_networks_against_exact_ranges(tmp_path_factory, seed: int):
     """With one input the truth is computable: every unit that is linear is found, and none that is not."""
@@ -103,14 +103,14 @@ def test_one_input_networks_against_exact_ranges(tmp_path_factory, seed: int):
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu(0.1)"])
 @pytest.mark.parametrize("widths", [[3, 12, 2], [2, 8, 8, 8, 1], [6, 20, 15, 3], [30, 10, 10, 4]])
-def test_random_networks(tmp_path: Path, widths: list[int], activation: str):
-    for seed in range(2):
-        path = saved(tmp_path / "a.npz", random_layers(RNG(seed), widths, spread=1.5), activation)
-        net = fs.load(path)
-        result = compress(net, box=(-0.5, 0.75), out=tmp_path / "b.npz", certificate=tmp_path / "b.fsc", budget=10)
-        check(net, result, tmp_path / "b.npz", path, -0.5, 0.75)
-        assert result.units_before == sum(widths[1:-1])
-        assert result.error_bound <= 1e-4 * result.scale
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3, 4))])
+def test_random_networks(tmp_path: Path, widths: list[int], activation: str, seed: int):
+    path = saved(tmp_path / "a.npz", random_layers(RNG(seed), widths, spread=1.5), activation)
+    net = fs.load(path)
+    result = compress(net, box=(-0.5, 0.75), out=tmp_path / "b.npz", certificate=tmp_path / "b.fsc", budget=10)
+    check(net, result, tmp_path / "b.npz", path, -0.5, 0.75)
+    assert result.units_before == sum(widths[1:-1])
+    assert result.error_bound <= 1e-4 * result.scale
 
 
 def planted() -> list[tuple[np.ndarray, np.ndarray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -117,8 +118,14 @@ def same(a: fs.Network, b: fs.Network, tolerance: float = 1e-11) -> None:
         np.testing.assert_allclose(b.run_flat(x), before, rtol=0, atol=tolerance * np.abs(before).max())
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("kind", KINDS)
+SOME = {("convolutions", "relu"), ("residual", "tanh"), ("branches", "gelu")}
+PAIRS = [
+    pytest.param(*pair, marks=() if pair in SOME else pytest.mark.slow)
+    for pair in itertools.product(KINDS, ACTIVATIONS)
+]
+
+
+@pytest.mark.parametrize(("kind", "activation"), PAIRS)
 def test_planted_units_go_and_nothing_else(kind: str, activation: str):
     module, example, first = made(kind, activation)
     plain = compress(fs.load(module, (example,)))

@@ -23,6 +23,12 @@ from fiberscope.network import load
 RNG = np.random.default_rng(11)
 
 
+@pytest.fixture(autouse=True)
+def own_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test draws from the start, whatever ran before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(11))
+
+
 def refused(path: Path, match: str, **options: Any) -> None:
     """Loading raises a LoadError whose text names the file and matches."""
     with pytest.raises(LoadError, match=match) as caught:

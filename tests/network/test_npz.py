@@ -16,6 +16,14 @@ from fiberscope.errors import LoadError
 from fiberscope.network import load
 
 RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def own_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test draws from the start, whatever ran before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(5))
+
+
 erf = np.vectorize(math.erf)
 
 

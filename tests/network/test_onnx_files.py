@@ -16,6 +16,12 @@ from fiberscope.network import load
 RNG = np.random.default_rng(3)
 
 
+@pytest.fixture(autouse=True)
+def own_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test draws from the start, whatever ran before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(3))
+
+
 def f(*shape: int) -> np.ndarray:
     """Random float32."""
     return RNG.standard_normal(shape).astype(np.float32)
