@@ -130,5 +130,6 @@ def ends(
         low.append(np.maximum(near, -upper(here, u, rows, -1.0, found if spread else None)))
         high.append(np.minimum(far, upper(here, u, rows, 1.0, found if spread else None)))
         if spread:
-            directions.append(np.concatenate([per_input(plan, g, lows.shape[1]) for g in found], axis=1))
+            shape = here.count, len(rows), lows.shape[1]  # also where no coefficient reaches an input
+            directions.append(np.concatenate([np.broadcast_to(per_input(plan, g, shape[2]), shape) for g in found], 1))
     return np.concatenate(low), np.concatenate(high), np.concatenate(directions) if spread else np.zeros(0)

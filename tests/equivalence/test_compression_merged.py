@@ -35,9 +35,9 @@ def model(widths: list[int], bends: tuple[int, ...], *, eighths: bool) -> nn.Seq
 
 def stored(made: nn.Module, path: Path) -> Path:
     """The file of such a network: ONNX node by node, or traced."""
-    layers = list(made.children())
+    layers, size = list(made.children()), next(made.parameters()).shape[1]
     if path.suffix == ".pt2":
-        fs.load(made, (torch.zeros(2, layers[0].in_features),)).save(path)
+        fs.load(made, (torch.zeros(2, size),)).save(path)
         return path
     nodes, arrays, last = [], {}, "x"
     for l, layer in enumerate(layers):
@@ -48,8 +48,8 @@ def stored(made: nn.Module, path: Path) -> Path:
         else:
             nodes.append(helper.make_node("Relu", [last], [value]))
         last = value
-    x = np.zeros((2, layers[0].in_features), dtype=np.float32)
-    return write(onnx_model(nodes, {"x": x}, ["y"], arrays, dims={"x": ["n", x.shape[1]]}), path)
+    x = np.zeros((2, size), dtype=np.float32)
+    return write(onnx_model(nodes, {"x": x}, ["y"], arrays, dims={"x": ["n", size]}), path)
 
 
 CASES = [([3, 6, 5, 2], (1,), [6, 0]), ([3, 6, 7, 2], (0,), [0, 7])]

@@ -96,7 +96,8 @@ def show(result: Mapping[str, Any]) -> None:
     where = "for every input" if result["domain"] == "all" else f"on the {box} asked"
     units = f"{result['units_before']} -> {result['units_after']} hidden units"
     numbers = f"{result['parameters_before']:,} -> {result['parameters_after']:,} parameters"
-    say(f"{units}, {numbers}: the same function {where}.")
+    same = "not proved to be the same function" if result["error_bound"] is None else f"the same function {where}"
+    say(f"{units}, {numbers}: {same}.")
     for number, layer in enumerate(result["layers"], 1):
         words = [f"{layer[key]} {key}" for key in ("dead", "constant", "duplicate", "folded", "open") if layer[key]]
         say(f"  layer {number}: {layer['before']:4d} -> {layer['after']:4d}   {', '.join(words)}".rstrip())

@@ -106,6 +106,10 @@ def domain_of(net: Network, box: Any, polytope: Any = None) -> Domain:
     if (low > high).any():
         i = int(np.flatnonzero(low > high)[0])
         raise InputError(f"box: LO {low[i]:g} is larger than HI {high[i]:g} at input element {i}; swap them")
+    empty = np.flatnonzero(integer & (np.ceil(low) > np.floor(high)))
+    if len(empty):
+        i = int(empty[0])
+        raise InputError(f"box: input element {i} is a whole number, and there is none from {low[i]:g} to {high[i]:g}")
     cut = None if polytope is None else Polytope.of(polytope, low, high)
     return Domain((low, high), integer, floor, ceiling, cut)
 

@@ -42,6 +42,7 @@ def compression_page(source: Any, result: Mapping[str, Any], *, written: Any = N
     True
     """
     where = "for every input" if result["domain"] == "all" else "on the domain asked"
+    same = "Not proved to be the same function" if result["error_bound"] is None else f"The same function {where}"
     cards = [
         (f"{result['units_before']:,} → {result['units_after']:,}", "hidden units"),
         (f"{result['parameters_before']:,} →\N{NO-BREAK SPACE}{result['parameters_after']:,}", "parameters"),
@@ -56,7 +57,7 @@ def compression_page(source: Any, result: Mapping[str, Any], *, written: Any = N
         Section("Where it holds", _domain_in_words(result), table=_domain(result)),
         Section("Files", _files_in_words(result, certificate), table=_files(source, written, certificate, result)),
     ]
-    return picture_page(f"{PurePath(str(source)).name}, compressed", f"The same function {where}.", cards, sections)
+    return picture_page(f"{PurePath(str(source)).name}, compressed", f"{same}.", cards, sections)
 
 
 def _error(result: Mapping[str, Any]) -> tuple[str, str]:

@@ -237,7 +237,8 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     if a.shape != b.shape:
         return False
     size = np.abs(b).max(axis=1, initial=0.0, keepdims=True)
-    return bool(np.all(np.abs(a - b) <= tolerance * size))
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.abs(a - b) <= tolerance * size))
 
 
 def cut(

@@ -122,6 +122,8 @@ class GraphProgram:
         from scipy.optimize import linprog
 
         form, c = self.forms(self.u, np.array([row]))
+        if self.limit is not None and not np.isfinite(self.limit).all():
+            return None  # beyond what a program can hold
         done = linprog(
             sign * form.toarray()[0],
             A_ub=self.upper,
