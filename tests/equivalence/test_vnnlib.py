@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fiberscope.equivalence.vnnlib import input_box, input_region
+from fiberscope.equivalence.vnnlib_bounds import bounded
 from fiberscope.errors import InputError
 
 DECLARED = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)"
@@ -219,3 +221,60 @@ def test_published_properties(acasxu: Path):
     for path in sorted((acasxu / "specs").glob("*/instance_0.vnnlib")):
         low, high = input_box(path, 5)
         assert np.all(low <= high)
+
+
+# inputs that only linear constraints bound
+
+
+def test_constraints_that_bound_inputs_without_bounds_of_their_own(tmp_path: Path):
+    simplex = DECLARED + "(assert (>= X_0 0))(assert (>= X_1 0))(assert (<= (+ X_0 X_1) 1))"
+    (lo, hi), rows = input_region(write(tmp_path, simplex), 2)
+    assert (lo.tolist(), hi.tolist()) == ([0, 0], [1, 1])
+    assert rows is not None
+    assert (rows[0].tolist(), rows[1].tolist()) == ([[1, 1]], [1])
+    square = "".join(f"(assert (<= ({form}) 1))" for form in ("+ X_0 X_1", "- X_0 X_1", "- X_1 X_0", "- 0 X_0 X_1"))
+    (lo, hi), _ = input_region(write(tmp_path, DECLARED + square), 2)
+    assert (lo.tolist(), hi.tolist()) == ([-1, -1], [1, 1])
+    sheared = DECLARED + "(assert (= X_0 0.5))(assert (<= (+ X_0 X_1) 1))(assert (>= (+ X_1 (* 3 X_0)) 0))"
+    (lo, hi), _ = input_region(write(tmp_path, sheared), 2)
+    assert (lo.tolist(), hi.tolist()) == ([0.5, -1.5], [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("more", "number"),
+    [
+        ("(assert (>= X_0 0))(assert (>= X_1 0))(assert (<= (- X_0 X_1) 1))", 0),
+        ("(assert (<= (+ X_0 X_1) 1))(assert (>= (+ X_0 X_1) -1))", 0),
+        ("(assert (<= X_0 1))(assert (>= X_0 0))(assert (<= (+ X_0 X_1) 1))", 1),
+    ],
+)
+def test_constraints_that_leave_an_input_free(more: str, number: int, tmp_path: Path):
+    with pytest.raises(InputError, match=f"input {number} has no lower or no upper bound"):
+        input_region(write(tmp_path, DECLARED + more), 2)
+
+
+@given(st.integers(0, 10**6))
+def test_bounds_from_constraints_are_true_and_tight(seed: int):
+    """Three random halfplanes with decimals: every corner that satisfies all of them, exactly, is inside and met."""
+    rng = np.random.default_rng(seed)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 3))
+    rows = []
+    for angle in angles:
+        g = [Fraction(round(1000 * f(angle)), 1000) for f in (np.cos, np.sin)]
+        rows.append(({i: v for i, v in enumerate(g) if v}, Fraction(int(rng.integers(1, 1000)), 700)))
+    low, high = bounded(rows, np.full(2, -np.inf), np.full(2, np.inf))
+    corners = []
+    for (p, s), (q, t) in combinations(rows, 2):
+        a, b, c, d = p.get(0, 0), p.get(1, 0), q.get(0, 0), q.get(1, 0)
+        det = Fraction(a * d - b * c)
+        corners += [((d * s - b * t) / det, (a * t - c * s) / det)] if det else []
+    inside = [x for x in corners if all(sum(v * x[i] for i, v in g.items()) <= limit for g, limit in rows)]
+    for x in inside:
+        assert all(not np.isfinite(low[i]) or Fraction(low[i]) <= x[i] for i in (0, 1))
+        assert all(not np.isfinite(high[i]) or x[i] <= Fraction(high[i]) for i in (0, 1))
+    if np.isfinite([low, high]).all():
+        for i in (0, 1):
+            assert low[i] == pytest.approx(float(min(x[i] for x in inside)), rel=1e-12, abs=1e-12)
+            assert high[i] == pytest.approx(float(max(x[i] for x in inside)), rel=1e-12, abs=1e-12)
+    gaps = np.diff([*angles, angles[0] + 2 * np.pi])
+    assert np.isfinite([low, high]).all() or gaps.max() > np.pi - 0.01

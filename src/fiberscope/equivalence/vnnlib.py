@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fiberscope.equivalence.polytope import Polytope
+from fiberscope.equivalence.vnnlib_bounds import bounded
 from fiberscope.equivalence.vnnlib_linear import Form, cut, linear
 from fiberscope.errors import InputError
 
@@ -231,6 +232,10 @@ def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
                 continue  # another network's own input says nothing about this one
             low[i] = max(low[i], found.low.get((name, i), -math.inf))
             high[i] = min(high[i], found.high.get((name, i), math.inf))
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        low, high = bounded(
+            [({i: s for (_, i), s in form.slopes.items()}, -form.constant) for form in _cuts(found, count)], low, high
+        )
     for i in range(count):
         if not (math.isfinite(low[i]) and math.isfinite(high[i])):
             raise found.fail(f"input {i} has no lower or no upper bound; a box needs both")
@@ -239,13 +244,25 @@ def _box(found: _Bounds, count: int) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _rows(found: _Bounds, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def _cuts(found: _Bounds, count: int) -> list[Form]:
+    """The constraints on several inputs of this network; the others are about another network's own inputs."""
     first = found.inputs[0][0] if found.inputs else "X"
-    rows = []
     for form in found.cuts:
         for name, i in form.slopes:
-            if i >= len(low):
+            if i >= count:
                 raise found.fail(f"mentions {name}_{i}, which is not declared")
-        if all(name == first or {(name, i), (first, i)} <= found.tied for name, i in form.slopes):
-            rows.append(cut(form, low, high))  # else it is about another network's own inputs
+    own = [all(name == first or {(name, i), (first, i)} <= found.tied for name, i in f.slopes) for f in found.cuts]
+    return [_as_one(form, first) for form, mine in zip(found.cuts, own, strict=True) if mine]
+
+
+def _as_one(form: Form, first: str) -> Form:
+    """An input of another network that is tied to one of this is the same."""
+    out = Form({}, form.constant)
+    for (_, i), slope in form.slopes.items():
+        out = out.plus(Form({(first, i): slope}, Fraction(0)))
+    return out
+
+
+def _rows(found: _Bounds, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    rows = [cut(form, low, high) for form in _cuts(found, len(low))]
     return (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])) if rows else None
