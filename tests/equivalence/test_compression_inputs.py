@@ -36,5 +36,8 @@ def test_whole_numbers_on_a_box():
 def test_a_box_without_sense_is_no_crash():
     module, example, first = made("branches", "relu")
     plant(module, "relu", first)
-    result = compress(fs.load(module, (example,)), box=(1e300, 1.1e308), budget=2)
+    net = fs.load(module, (example,))
+    with pytest.raises(InputError, match="give a smaller one"):
+        compress(net, box=(1e300, 1.1e308), budget=2)
+    result = compress(net, box=(1e200, 1e201), budget=2)
     assert result.units_after <= result.units_before

@@ -30,6 +30,7 @@ from fiberscope.equivalence.compression.result import LayerReport
 from fiberscope.equivalence.compression.slicing import Merge, without
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.sampling import sample_inputs
+from fiberscope.errors import InputError
 from fiberscope.numerics.tolerance import SAME_FUNCTION, STORED_ROUNDING
 from fiberscope.symmetry.blocks import Workspace
 from fiberscope.symmetry.element import to_array
@@ -53,6 +54,8 @@ def compress_graph(
     x = samples(net, seed, domain)
     before = net.run_flat(x)
     scale = float(np.abs(before).max(initial=0.0))
+    if domain.box is not None and not np.isfinite(scale):
+        raise InputError(f"{net.name}: its outputs are beyond what can be bounded on this domain; give a smaller one")
     fold = Folded(net, {})
     box = domain.box
     if box is not None or net.format == "onnx":
