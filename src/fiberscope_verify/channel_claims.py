@@ -53,15 +53,16 @@ def read_sizes(certificate: Certificate, model: Model) -> list[tuple[int, ...]] 
     return [tuple(whole(n, 1, 1 << 31, "a length") for n in s) for s in shapes]
 
 
-def read_steady(certificate: Certificate, graph: Graph, model: Model) -> Known:
-    """Per value of a: units that are constant on the domain, with their values as intervals bound them."""
+def read_steady(certificate: Certificate, graph: Graph, model: Model, known: dict | None = None) -> Known:
+    """Per value of a: units that are constant on the domain, with their values as intervals bound them; ``known``:
+    these intervals, where they were derived from the same steps before."""
     steps = [s for s in certificate.steps if isinstance(s, dict) and s.get("step") == "steady"]
     if not steps:
         return {}
     total = sum(math.prod(graph.shape(v)) for v in graph.inputs)
     if certificate.lo is not None:  # a traced batch counts as copies of one sample only where it is known to be one
         need(len(certificate.lo) == total or model.batched, "the box is not one of the model's inputs")
-    known, order = learned(certificate, graph), maps(graph)
+    known, order = learned(certificate, graph) if known is None else known, maps(graph)
     out: Known = {}
     for item in steps:
         at, axis, units = fields(item, "steady", "map", "axis", "units")

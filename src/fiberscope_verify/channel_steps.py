@@ -21,6 +21,7 @@ from .channel_moves import concatenated, cumulated, move, padded, paired, pooled
 from .channel_near import NearConstants, near_map, near_pointwise, tidied
 from .channel_settle import settled
 from .channel_slack import Use
+from .channel_splits import KINDS
 from .channel_sums import Claim, convolution, matrix
 from .channels import CONSTANT, ONE, Operand, Relation, clean, each, map_rule, pointwise
 from .core import MOVES, Graph, Node
@@ -39,6 +40,9 @@ def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[s
         checked.append(f"inputs of the shapes {str(sizes)[:200]}")
     walk = Walk(graph, other, claims, read_steady(certificate, graph, a), slack=certificate.strength == "bound")
     walk.run()
+    told = sum(isinstance(s, dict) and s.get("step") in KINDS for s in certificate.steps)
+    if told:
+        checked.append(f"{told} steps that narrow ranges")
     checked.append(f"{len(claims)} weights lose units; {walk.count} operations followed")
     unused = set(claims) - walk.met
     need(not unused, f"the weight {str(sorted(unused)[:1])[:80]} writes no units")

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.equivalence.test_compression_graph import exported
 from torch import Tensor, nn
 
 import fiberscope as fs
 import fiberscope_verify
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.compression.graph_result import GraphCompression
+from fiberscope.equivalence.vnnlib import input_region
 from fiberscope.errors import InputError
 
 
@@ -69,7 +71,7 @@ def test_the_parts_of_a_box_decide_what_the_whole_box_does_not(tmp_path: Path):
     ],
 )
 def test_near_misses_stay(bias: float, slope: float, still_open: int | None):
-    result = fs.compress(skip(bias, slope), box=BOX, budget=0.5)
+    result = fs.compress(skip(bias, slope), box=BOX, budget=0.3)
     assert result.units_after == result.units_before
     assert [layer.open for layer in result.layers] == [0, result.open_units]
     assert result.open_units == still_open or still_open is None
@@ -80,7 +82,7 @@ def test_near_misses_stay(bias: float, slope: float, still_open: int | None):
 @pytest.mark.parametrize(("activation", "slope", "still_open"), [(nn.Tanh(), 0.0, 1), (nn.GELU(), 1e-6, 0)])
 def test_of_other_activations_two_values_refute_a_constant(activation: nn.Module, slope: float, still_open: int):
     """tanh(-0.125) for every input is constant, which rounded ranges do not show: open, and kept."""
-    result = fs.compress(skip(-0.125, slope, activation), box=BOX, budget=0.5)
+    result = fs.compress(skip(-0.125, slope, activation), box=BOX, budget=0.3)
     assert result.units_after == result.units_before
     assert result.open_units == still_open
 
@@ -145,9 +147,9 @@ def test_inputs_outside_a_polytope_refute_nothing():
     """The corner is beyond the polytope: a program with its rows shows the unit dead; at 0.75 it is not, and kept."""
     for corner, dead in ((1.625, 1), (0.75, 0)):
         net = beyond(corner)
-        plain = fs.compress(net, box=BOX, budget=0.5)
+        plain = fs.compress(net, box=BOX, budget=0.3)
         assert plain.open_units == 0 and plain.units_after == plain.units_before
-        result = fs.compress(net, box=BOX, polytope=SUM, budget=0.5)
+        result = fs.compress(net, box=BOX, polytope=SUM, budget=0.3)
         assert result.open_units == 0
         assert [layer.dead for layer in result.layers] == [0, dead]
         if dead:
@@ -226,3 +228,73 @@ def test_a_polytope_stands_in_the_certificate(tmp_path: Path):
     assert "on a polytope" in repr(result)
     with pytest.raises(InputError, match="no input fits"):
         fs.compress(net, box=BOX, polytope=(SUM[0], np.array([-1.5])))
+
+
+class Pixels(nn.Module):
+    """A convolution over four pixels, and what it leaves of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(1, 5, 2), nn.Conv2d(5, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c2(torch.relu(self.c1(x)))
+
+
+def pixels() -> Any:
+    """Channel 3 is the sum of all pixels less 3."""
+    module: Any = Pixels()
+    rng = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_((torch.randn(p.shape, generator=rng) * 64).round() / 64)
+        module.c1.weight[3], module.c1.bias[3] = 1.0, -3.0
+    return module.eval()
+
+
+def written(path: Path, lo: list[float], hi: list[float], rows: list[str], outputs: int) -> Path:
+    """A VNN-LIB property."""
+    names = [f"(declare-const X_{i} Real)" for i in range(len(lo))]
+    names += [f"(declare-const Y_{i} Real)" for i in range(outputs)]
+    box = [f"(assert (>= X_{i} {a}))\n(assert (<= X_{i} {b}))" for i, (a, b) in enumerate(zip(lo, hi, strict=True))]
+    path.write_text("\n".join([*names, *box, *rows, "(assert (>= Y_0 0.0))"]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["pixels", "skip"])
+def test_polytopes_of_property_files(kind: str, tmp_path: Path):
+    """In the box a corner is beyond the threshold, in the polytope none is."""
+    module, example, row, lo = {
+        "pixels": (pixels(), torch.zeros(2, 1, 2, 2), "(<= (+ X_0 X_1 X_2 X_3) 2.5)", [0.0] * 4),
+        "skip": (beyond(1.625).module(), torch.zeros(2, 2), "(<= (+ X_0 X_1) 1.0)", [-1.0, 0.0]),
+    }[kind]
+    hi, path = [1.0] * len(lo), exported(module, example, tmp_path / "a.onnx")
+    for rows, dead in (([], 0), ([f"(assert {row})"], 1)):
+        box, polytope = input_region(written(tmp_path / "p.vnnlib", lo, hi, rows, 2), len(lo))
+        out: dict[str, Any] = {"out": tmp_path / f"b{dead}.onnx", "certificate": tmp_path / "p.fsc"}
+        result = fs.compress(fs.load(path), box=box, polytope=polytope, budget=2, **out)
+        assert result.layers[-1].dead == dead
+        assert result.open_units == 0 and result.proved
+    assert fs.verify(out["certificate"], path, out["out"]).valid
+    assert len(result.to_json()["domain"]["h"]) == 1
+    empty = written(tmp_path / "e.vnnlib", lo, hi, ["(assert (<= (+ X_0 X_1) -1.5))"], 2)
+    with pytest.raises(InputError, match="no input fits"):
+        input_region(empty, len(lo))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 40))])
+def test_nothing_that_was_proved_is_contradicted_by_inputs(seed: int):
+    """Random networks on random small boxes: outputs agree at many inputs, and the counts add up."""
+    rng = np.random.default_rng(seed)
+    module: Any = Skip()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(torch.from_numpy(rng.normal(size=tuple(p.shape))))
+    net = fs.load(module.eval(), (torch.zeros(1, 2),))  # one sample is a batch too
+    lo = rng.uniform(-1, 0.5, 2)
+    result = fs.compress(net, box=(lo, lo + 0.5), budget=2)
+    assert result.units_after < result.units_before or seed
+    assert result.open_units == 0
+    x = rng.uniform(lo, lo + 0.5, (5000, 2))
+    np.testing.assert_allclose(result.network.run_flat(x), net.run_flat(x), rtol=0, atol=1e-12)
+    certified(net, result)

@@ -129,7 +129,8 @@ class Cutting:
         if box is not None and self.widths:
             self.settled = settle(self.base, self.domain, seconds=self.budget, seed=self.seed, say=self.say)
         if self.followed:
-            self.ledger.narrowing = self.settled.narrowing if self.settled else None
+            if self.settled is not None:
+                self.ledger.narrowing, self.ledger.known = self.settled.narrowing, self.settled.known
             self.ledger.steady = steady_units(self.base, reading(self.base), box, self.ledger.narrowing)
         else:
             self.say(f"no proofs for this graph: {self.reason}")

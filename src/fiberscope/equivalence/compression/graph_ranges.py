@@ -41,11 +41,12 @@ LOOK = 0.1
 
 @dataclass(eq=False)
 class Settled:
-    """``narrowing``: the steps that decide; ``open[i]``: units of ``maps[i]`` that are neither proved nor refuted;
-    ``methods``: how many units of ReLUs each way decided first."""
+    """``narrowing``: the steps that decide, ``known``: intervals of all values after these; ``open[i]``: units of
+    ``maps[i]`` that are neither proved nor refuted; ``methods``: how many units of ReLUs each way decided first."""
 
     maps: Sequence[MapOfUnits] = ()
     narrowing: Narrowing | None = None
+    known: dict | None = None
     open: list[np.ndarray] = field(default_factory=list)
     methods: dict[str, int] = field(default_factory=dict)
 
@@ -100,6 +101,7 @@ class Settling:
                 self.one(i, time.perf_counter() + max(left, 0.0) / (len(self.maps) - i))
         if self.narrowing.steps:
             self.known = self.told.intervals()
+        self.found.known = self.known
         self.found.open = [self.undecided(i) for i in range(len(self.maps))]
         return self.found
 

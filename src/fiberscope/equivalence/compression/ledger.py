@@ -40,6 +40,7 @@ class Ledger:
         self.box = box
         self.steady: list[Steady] = []
         self.narrowing: Narrowing | None = None
+        self.known: dict | None = None  # intervals of the original's values after these steps
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}

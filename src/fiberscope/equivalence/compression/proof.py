@@ -38,7 +38,8 @@ class Proof:
             first, second = (read or reading)(a), (read or reading)(b)
             parsed = read_certificate(ledger.certificate(a, b).to_bytes())
             graph, other = lower(first, ledger.sizes), lower(second, ledger.sizes)
-            claims, known = read_claims(parsed, first), read_steady(parsed, graph, first)
+            derived = ledger.known if read is None else None  # another reading may number the values differently
+            claims, known = read_claims(parsed, first), read_steady(parsed, graph, first, derived)
             self.walk = Walk(graph, other, claims, known, slack=ledger.slack)
             self.walk.run()
         except Reject as error:
