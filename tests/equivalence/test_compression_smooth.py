@@ -14,6 +14,7 @@ from tests.verify.forge import pack
 from tests.verify.test_stable_certificates import opened
 
 import fiberscope as fs
+from fiberscope.report.compression_page import compression_page
 from fiberscope_verify import verify
 
 RNG = np.random.default_rng
@@ -52,6 +53,8 @@ def test_without_a_box_it_stays_and_is_named(tmp_path: Path):
     assert (result.units_after, result.error_bound) == (result.units_before, 0.0)
     assert [note.split(" ")[0] for note in result.notes] == [str(sum(gone))]
     assert "--box" in result.notes[0]
+    assert result.to_json()["notes"] == [*result.notes]
+    assert result.notes[0] in compression_page("a.npz", result.to_json())
 
 
 def test_a_bound_that_says_nothing_is_not_used(tmp_path: Path):

@@ -22,6 +22,7 @@ METHODS: dict[str, str] = {
     "opposite": "it lies on the boundary of another unit with the opposite sign: what is left of it is linear",
     "cancelled": "units on one boundary whose bends cancel: what is left of them is linear",
     "minimal layer": "the layer was replaced by the least number of units with the same function",
+    "always active": "it reads what is never negative, with weights and a bias that are never negative either: linear",
     "linear": "never negative for any input, and a combination of other such units",
     "affine layers merged": "two affine maps without an activation in between became one",
     "batch norm": "folded into the layer before it",
@@ -70,11 +71,13 @@ def _error(result: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _layers_in_words(result: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = tuple(result.get("notes", ()))
     if result["units_after"] == result["units_before"]:
-        return ("Nothing could be proved redundant: every unit stays.",)
+        return notes or ("Nothing could be proved redundant: every unit stays.",)
     return (
         "The upper bar of a layer shows every unit by what became of it; the lower bar shows the units of the smaller "
         "network. They are the units kept, and those that carry what was folded.",
+        *notes,
     )
 
 
@@ -96,7 +99,7 @@ def _methods_in_words(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _methods(result: Mapping[str, Any]) -> Table | None:
-    rows = tuple((name, f"{n:,}", METHODS.get(name, "")) for name, n in result["methods"].items())
+    rows = tuple((name, f"{n:,}", METHODS.get(name.split(",")[0], "")) for name, n in result["methods"].items())
     return Table(("method", "count", "what it shows"), rows, frozenset({1})) if rows else None
 
 
