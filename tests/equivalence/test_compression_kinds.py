@@ -17,6 +17,9 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from tests.equivalence.test_compression_graph import ACTIVATIONS as GRAPH_ACTIVATIONS
+from tests.equivalence.test_compression_graph import KINDS as GRAPHS
+from tests.equivalence.test_compression_graph import exported, made, plant
 from tests.network.onnx_models import oracle
 from torch import nn
 
@@ -279,3 +282,33 @@ def test_what_a_copied_activation_computes(tmp_path: Path):
     x = np.random.default_rng(1).uniform(-1, 1, (500, 3))
     np.testing.assert_allclose(fs.load(tmp_path / "b.onnx").run_flat(x), net.run_flat(x), rtol=0, atol=1e-12)
     assert verify(str(tmp_path / "c.fsc"), str(tmp_path / "a.onnx"), str(tmp_path / "b.onnx")).valid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["module", "pt2", "onnx"])
+@pytest.mark.parametrize("box", [None, (-1.0, 1.0)])
+@pytest.mark.parametrize("activation", GRAPH_ACTIVATIONS)
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_graphs_in_every_format(kind: str, activation: str, box: Any, form: str, tmp_path: Path):
+    """Unread and silent channels and duplicates up to the group: in convolutions, residual sums and branches."""
+    module, example, first = made(kind, activation)
+    wanted = plant(module, activation, first)
+    net, ending = fs.load(module, (example,)), "pt2"
+    if form == "pt2":
+        net.save(tmp_path / "a.pt2")
+        net = fs.load(tmp_path / "a.pt2")
+    elif form == "onnx":
+        net, ending = fs.load(exported(module, example, tmp_path / "a.onnx")), "onnx"
+    out, proof = tmp_path / f"b.{ending}", tmp_path / "c.fsc"
+    result = fs.compress(net, box=box, budget=3, out=out, certificate=proof)
+    assert result.units_before - result.units_after >= sum(wanted.values())
+    assert result.units_before - result.units_after == sum(wanted.values()) or box is not None
+    assert fs.verify(proof, net, out).valid
+    x = np.random.default_rng(1).uniform(-1, 1, (100, net.n_in))
+    before, after = net.run_flat(x), fs.load(out).run_flat(x)
+    assert result.error_bound is not None
+    assert np.abs(before - after).max() <= result.error_bound + 1e-12 * np.abs(before).max()
+    if ending == "onnx":
+        rows = {"x": x.reshape(100, *example.shape[1:]).astype(np.float32)}
+        one, other = (oracle(str(p), rows)[0] for p in (tmp_path / "a.onnx", out))
+        np.testing.assert_allclose(other, one, rtol=0, atol=1e-5 * np.abs(one).max())
