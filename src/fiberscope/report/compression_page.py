@@ -24,6 +24,7 @@ METHODS: dict[str, str] = {
     "minimal layer": "the layer was replaced by the least number of units with the same function",
     "always active": "it reads what is never negative, with weights and a bias that are never negative either: linear",
     "linear": "never negative for any input, and a combination of other such units",
+    "folded": "linear on the domain, and carried by other units",
     "affine layers merged": "two affine maps without an activation in between became one",
     "batch norm": "folded into the layer before it",
 }
