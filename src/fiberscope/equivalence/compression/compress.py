@@ -120,10 +120,8 @@ def what_stays(chain: Chain, result: ChainCompression, *, boxed: bool) -> tuple[
     left = result.units_after - sum(max(width, 1) for width in nearly_reduced(chain).chain.widths[1:-1])
     if left <= 0:
         return ()
-    units, they = (
-        ("1 constant or repeated unit stays", "it goes")
-        if left == 1
-        else (f"{left} constant or repeated units stay", "they go")
-    )
+    units, them, they = ("1 redundant unit stays", "it", "it goes")
+    if left > 1:
+        units, them, they = (f"{left} redundant units stay", "them", "they go")
     else_ = "no useful bound is known on this box" if boxed else f"on a box (--box) {they} within a stated error bound"
-    return (f"{units}: without, the stored numbers would have to be rounded; {else_}.",)
+    return (f"{units}: without {them} the stored numbers would have to be rounded; {else_}.",)

@@ -40,7 +40,7 @@ class Compression:
     ``network`` computes the same function in float64; `save` writes it in the original's format and dtype and returns
     the certificate about that very file, where there is one (``no_certificate`` says why not). ``error_bound``: a
     rigorous bound of |original - saved| on the domain in real arithmetic, 0 when the weights are exact, None when none
-    is known. ``scale``: the largest output seen.
+    is known. ``scale``: the largest output seen. ``notes``: sentences about what stays although it is redundant.
     """
 
     original: Network = field(repr=False)
