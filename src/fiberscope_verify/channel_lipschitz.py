@@ -35,7 +35,7 @@ def enlarged(
             return None
         out = found
     else:
-        out = np.where(error > 0, k * error, 0.0)
+        out = np.where(error > 0, k * error + jump(name, parameters), 0.0)
     width = WIDTH.get(name, math.inf)
     if name == "clip":
         width = parameters[1] - parameters[0]
@@ -55,9 +55,16 @@ def slope(name: str, parameters: list[float]) -> float | None:
     if name == "elu":
         alpha, scale, inner = parameters
         return abs(scale) * max(1.0, abs(alpha * inner)) if inner >= 0 else None
-    if name == "softplus" and parameters[1] == math.inf and parameters[0] > 0:
+    if name == "softplus" and parameters[0] > 0:
         return 1.0
     return {"sigmoid": 0.25, "erf": 1.1284, "gelu": 1.13, "gelu_tanh": 1.68}.get(name)
+
+
+def jump(name: str, parameters: list[float]) -> float:
+    """Above its threshold softplus is t: it falls by log(1 + e^-threshold) / beta < 2^(-1.4426 threshold) / beta."""
+    if name != "softplus" or parameters[1] == math.inf:
+        return 0.0
+    return 2.0 ** -math.floor(min(max(1.4426 * parameters[1], 0.0), 900.0)) / parameters[0] * (1 + 4 * U)
 
 
 def bounded(name: str, error: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:

@@ -167,6 +167,14 @@ def image(name: str, parameters: list[float], lo: np.ndarray, hi: np.ndarray) ->
         return np.full_like(lo, -1.0), np.full_like(hi, 1.0)
     if name == "sigmoid":
         return np.zeros_like(lo), np.ones_like(hi)
+    if name == "softplus" and parameters[0] > 0:  # max(t, 0) and at most log(2) / beta more, whatever the threshold
+        return np.maximum(lo, 0.0), np.nextafter(np.maximum(hi, 0.0) + 0.6932 / parameters[0], INF)
+    if name == "elu" and min(parameters) >= 0:  # scale (max(t, 0) + alpha expm1(inner min(t, 0))), expm1 from -1 to 0
+        alpha, scale, _ = parameters
+        low = times(np.maximum(lo, 0.0), np.array(scale)) - scale * alpha
+        high = times(np.maximum(hi, 0.0), np.array(scale))
+        slack = 4 * U * (np.abs(low) + 2 * scale * alpha)
+        return low - np.where(np.isfinite(slack), slack, 0.0), np.where(high > 0, np.nextafter(high, INF), 0.0)
     return None
 
 

@@ -70,6 +70,11 @@ def compress_graph(
         say(f"{norms} batch norms folded")
     cutting.run()
     bound, unproved = cutting.verdict()
+    if norms and bound is None and net.format != "onnx":
+        say(f"the batch norms stay: {unproved}")
+        cutting, norms = Cutting(net, x, domain, budget, seed, say), 0
+        cutting.run()
+        bound, unproved = cutting.verdict()
     if norms and cutting.base is not net:
         bound, unproved = None, f"folding batch norms rounds, and {loose}"
     still_open = cutting.still_open()
