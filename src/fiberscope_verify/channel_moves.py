@@ -7,6 +7,7 @@ import math
 import numpy as np
 from flint import fmpq
 
+from .channel_combinations import Sums, bare, keeping, multiplied, renamed
 from .channels import CONSTANT, ONE, OPEN, ZERO, Relation, Shape, agree, clean, each, same
 from .core import Node
 from .report import Reject, need
@@ -42,7 +43,8 @@ def taken(node: Node, other: Node, relation: Relation) -> Relation | None:
     index = np.array(places, dtype=np.int64)
     where = {place: i for i, place in reversed(list(enumerate(others)))}
     unit = np.array([where.get(u, OPEN) if u >= 0 else u for u in relation.unit[index].tolist()], dtype=np.int64)
-    return clean(Relation(axis, unit, relation.scale[index], relation.shift[index]), len(others))
+    sums = renamed(relation.sums, dict(enumerate(index.tolist())), where)
+    return clean(Relation(axis, unit, relation.scale[index], relation.shift[index], sums), len(others))
 
 
 def reshaped(relation: Relation, before: Shape, other_before: Shape, after: Shape, other_after: Shape) -> Relation:
@@ -63,7 +65,7 @@ def reshaped(relation: Relation, before: Shape, other_before: Shape, after: Shap
             continue
         found = one_axis(relation, label, place, k, after, other_after)
         if found is not None:
-            return found
+            return found.knowing(sums_along(relation, k, before, other_before, after, other_after))
     raise Reject("a cut axis is reshaped into parts that are no axis")
 
 
@@ -91,6 +93,31 @@ def one_axis(
     return Relation(k, unit, relation.scale[source], relation.shift[source])
 
 
+def sums_along(
+    relation: Relation, k: int, before: Shape, other_before: Shape, after: Shape, other_after: Shape
+) -> Sums:
+    """Sums after a reshape: position p of axis k holds unit i and places r of the others, b's then the same r."""
+    if not relation.sums:
+        return {}
+    axis, names = relation.axis, []
+    for old, new in ((before, after), (other_before, other_after)):
+        rest = tuple(1 if i == axis else n for i, n in enumerate(old))
+        wide = [-1 if i == axis else 1 for i in range(len(old))]
+        unit = np.broadcast_to(np.arange(old[axis]).reshape(wide), old).reshape(new)
+        place = np.broadcast_to(np.arange(math.prod(rest)).reshape(rest), old).reshape(new)
+        unit, place = (np.moveaxis(v, k, 0).reshape(new[k], -1) for v in (unit, place))
+        one = unit.min(axis=1) == unit.max(axis=1)
+        names.append([(int(p), int(unit[p, 0]), place[p].tobytes()) for p in np.flatnonzero(one)])
+    where: dict[bytes, dict[int, int]] = {}
+    for q, u, r in names[1]:
+        where.setdefault(r, {})[u] = q
+    out: Sums = {}
+    for p, u, r in names[0]:
+        if u in relation.sums:
+            out |= renamed(relation.sums, {p: u}, where.get(r, {}))
+    return out
+
+
 def padded(node: Node, other: Node, relation: Relation | None) -> Relation | None:
     """New places around other axes hold one number: units follow where their scale and constant keep it."""
     need(node.attrs == other.attrs, "the networks are padded differently")
@@ -103,7 +130,7 @@ def padded(node: Node, other: Node, relation: Relation | None) -> Relation | Non
         fits = c == value if u == CONSTANT else s * value + c == value
         return (u, s, c) if u != OPEN and fits else (OPEN, ONE, ZERO)
 
-    return each(relation, rule)
+    return each(relation, rule).knowing(keeping(relation.sums, value))
 
 
 def pooled(node: Node, other: Node, relation: Relation | None) -> Relation | None:
@@ -114,13 +141,14 @@ def pooled(node: Node, other: Node, relation: Relation | None) -> Relation | Non
     kind, kernel, _, pads, *_ = node.attrs
     assert node.shape is not None
     need(relation.axis < len(node.shape) - len(kernel), "a cut axis is pooled over")
-    bare = not any(any(p) for p in pads)
+    within = not any(any(p) for p in pads)
 
     def rule(i: int, u: int, s: fmpq, c: fmpq):
-        fits = (u == CONSTANT or s > 0) if kind == "max" else bare or c == 0
+        fits = (u == CONSTANT or s > 0) if kind == "max" else within or c == 0
         return (u, s, c) if u != OPEN and fits else (OPEN, ONE, ZERO)
 
-    return each(relation, rule)
+    mean = {} if kind == "max" else relation.sums if within else bare(relation.sums)
+    return each(relation, rule).knowing(mean)
 
 
 def reduced(node: Node, other: Node, relation: Relation | None, before: Shape) -> Relation | None:
@@ -136,7 +164,8 @@ def reduced(node: Node, other: Node, relation: Relation | None, before: Shape) -
         fits = kind in ("sum", "mean") or (kind in ("max", "min") and (u == CONSTANT or s > 0))
         return (u, s, c * count if kind == "sum" else c) if u != OPEN and fits else (OPEN, ONE, ZERO)
 
-    return each(relation, rule)
+    linear = {"sum": multiplied(relation.sums, fmpq(count)), "mean": relation.sums}
+    return each(relation, rule).knowing(linear.get(kind, {}))
 
 
 def cumulated(node: Node, other: Node, relation: Relation | None) -> Relation | None:
@@ -145,7 +174,8 @@ def cumulated(node: Node, other: Node, relation: Relation | None) -> Relation | 
     if relation is None:
         return None
     need(relation.axis != node.attrs[0], "a cut axis is summed up step by step")
-    return each(relation, lambda i, u, s, c: (u, s, c) if u != OPEN and c == 0 else (OPEN, ONE, ZERO))
+    found = each(relation, lambda i, u, s, c: (u, s, c) if u != OPEN and c == 0 else (OPEN, ONE, ZERO))
+    return found.knowing(bare(relation.sums))
 
 
 def concatenated(
@@ -157,17 +187,21 @@ def concatenated(
     if all(p is None for p in parts) and shapes == others:
         return None
     if all(p is None or p.axis == axis for p in parts):
-        unit, scale, shift, at = [], [], [], 0
+        unit, scale, shift, at, start = [], [], [], 0, 0
+        sums: Sums = {}
         for part, shape, there in zip(parts, shapes, others, strict=True):
             here = part or same(axis, shape[axis])
+            names = {k: k + at for k in range(there[axis])}
+            sums |= renamed(here.sums, {i + start: i for i in here.sums}, names)
+            start += shape[axis]
             unit.append(np.where(here.unit >= 0, here.unit + at, here.unit))
             scale.append(here.scale)
             shift.append(here.shift)
             at += there[axis]
-        return Relation(axis, *(np.concatenate(v) for v in (unit, scale, shift)))
+        return Relation(axis, np.concatenate(unit), np.concatenate(scale), np.concatenate(shift), sums)
     first = parts[0]
     need(all(agree(first, p) for p in parts[1:]), "joined tensors are cut differently")
-    return first
+    return first if first is None else first.knowing({})
 
 
 def paired(p: Relation | None, q: Relation | None, inner: tuple[int, int], counts: tuple[int, int]) -> None:

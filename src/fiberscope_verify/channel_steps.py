@@ -2,9 +2,12 @@
 
 Steps: {"step": "units", "weight", "unit", "scale"}, one per weight of a whose outputs are not b's one by one: output i
 of a's weight is scale_i times output unit_i of b's (-1: it has none); ``scale`` is a list of texts p/q, or null.
+{"step": "sums", "weight", "row", "of", "times"}: output row_i of a's weight (-1 above) is the sum of times_i times
+output of_i of b's over all entries of its own.
 {"step": "steady", "map", "axis", "units"}: these units are constant after a's map number ``map`` (counted from 0 in
-the order of the graph), for every input of the domain, as intervals show. {"step": "split", ..}, before these, narrows
-the intervals on the parts of a box: see `channel_splits`.
+the order of the graph), for every input of the domain, as intervals show. {"step": "linear", ...}, the same keys: the
+map is linear at these units, for every input of the domain. {"step": "split", ..}, before these, narrows the intervals
+on the parts of a box: see `channel_splits`.
 All else follows: `channels`, `channel_sums`, `channel_moves` hold the rules, `channel_match` the order.
 """
 
@@ -14,7 +17,8 @@ import numpy as np
 
 from .certificate import Certificate
 from .chain import reachable
-from .channel_claims import Known, read_claims, read_sizes, read_steady
+from .channel_claims import Bounds, Known, read_claims, read_linear, read_sizes, read_steady
+from .channel_combinations import Pieces, mapped, transferred
 from .channel_constants import Constants
 from .channel_match import Matcher, Pair, ordered
 from .channel_moves import concatenated, cumulated, move, padded, paired, pooled, reduced
@@ -30,6 +34,9 @@ from .lower import lower
 from .model import Model
 from .report import Reject, need
 
+Linear = dict[int, tuple[int, Pieces]]
+"""Value of a -> axis, and unit -> the factor of the linear piece that it is in on the whole domain."""
+
 
 def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[str]) -> Walk:
     """All steps of the method; raises Reject where one fails. With strength "bound" deviations are yet to be summed."""
@@ -38,7 +45,7 @@ def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[s
     graph, other = lower(a, sizes), lower(b, sizes)
     if sizes is not None:
         checked.append(f"inputs of the shapes {str(sizes)[:200]}")
-    walk = Walk(graph, other, claims, read_steady(certificate, graph, a), slack=certificate.strength == "bound")
+    walk = Walk(graph, other, claims, *facts(certificate, graph, a), slack=certificate.strength == "bound")
     walk.run()
     told = sum(isinstance(s, dict) and s.get("step") in KINDS for s in certificate.steps)
     if told:
@@ -51,16 +58,30 @@ def check_channels(certificate: Certificate, a: Model, b: Model, checked: list[s
     return walk
 
 
+def facts(certificate: Certificate, graph: Graph, model: Model, known: dict | None = None) -> tuple[Known, Linear]:
+    """What ranges show of a, where steps say so; ``known``: these ranges, derived before."""
+    bounds = Bounds(certificate, graph, model, known)
+    return read_steady(certificate, graph, bounds), read_linear(certificate, graph, bounds)
+
+
 class Walk:
-    """The relations of all values of a, in order; ``known`` holds units of a that are constant.
+    """The relations of all values of a, in order; ``known`` holds units of a that are constant, ``linear`` those that
+    a map treats linearly.
 
     With ``slack`` relations may hold nearly: ``uses`` (per value of a) and ``ends`` (per output) keep by how much.
     """
 
     def __init__(
-        self, a: Graph, b: Graph, claims: dict[str, Claim], known: Known | None = None, *, slack: bool = False
+        self,
+        a: Graph,
+        b: Graph,
+        claims: dict[str, Claim],
+        known: Known | None = None,
+        linear: Linear | None = None,
+        *,
+        slack: bool = False,
     ):
-        self.a, self.b, self.claims, self.known = a, b, claims, known or {}
+        self.a, self.b, self.claims, self.known, self.linear = a, b, claims, known or {}, linear or {}
         self.constants = Constants(a), Constants(b)
         self.near = tuple(NearConstants(g, c) for g, c in zip((a, b), self.constants, strict=True))
         self.slack, self.use = slack, None if not slack else Use()
@@ -105,7 +126,8 @@ class Walk:
         if relation is None or v not in self.known or self.known[v][0] != relation.axis:
             return relation
         constants = {i: rational(c) for i, c in self.known[v][1].items()}
-        return each(relation, lambda i, u, s, c: (CONSTANT, ONE, constants[i]) if i in constants else (u, s, c))
+        found = each(relation, lambda i, u, s, c: (CONSTANT, ONE, constants[i]) if i in constants else (u, s, c))
+        return found.knowing({i: s for i, s in relation.sums.items() if i not in constants})
 
     def output(self, v: int, u: int) -> None:
         if v not in self.matcher.data_a or u not in self.matcher.data_b:
@@ -133,7 +155,10 @@ class Walk:
         need(all(p == q or i == axis for i, (p, q) in enumerate(zip(shape, other, strict=True))), "other axes differ")
         if relation is not None:
             need(len(relation.unit) == shape[axis], "a relation of another length")
-            need(bool(np.all(relation.unit < other[axis])), "a relation with units that are not there")
+            named = [relation.unit, *(list(s.terms) for s in relation.sums.values())]
+            need(
+                all(bool(np.all(np.array(u) < other[axis])) for u in named), "a relation with units that are not there"
+            )
 
     def along(self, relation: Relation | None, chain: tuple[int, ...], of: int) -> Relation | None:
         """From a value of b to one that is affine in it: sums and products with constants that only b has.
@@ -193,7 +218,19 @@ class Walk:
                 if u in entering:
                     near = settled(node, entering[u], u, w, self.use, alone=len(data) == 1)
                     entering[u] = None if near is None else clean(near, self.b.shape(w)[near.axis])
+        if node.op == "map" and self.use is None:
+            return self.mapped(pair.a, node, entering[args[0]])
         return self.rule(node, other, args, others, entering)
+
+    def mapped(self, v: int, node: Node, relation: Relation | None) -> Relation | None:
+        """An elementwise function; sums of several units pass where it is linear."""
+        found = map_rule(relation, node.attrs[0], node.attrs[1:])
+        if relation is None or found is None or not relation.sums:
+            return found
+        axis, first = self.linear.get(v, (relation.axis, {}))
+        need(axis == relation.axis, "a step about another axis than the one that is cut")
+        second = transferred(relation, node.attrs[0], first)
+        return found.knowing(mapped(relation, node.attrs[0], node.attrs[1:], first, second))
 
     def rule(
         self, node: Node, other: Node, args: tuple, others: tuple, entering: dict[int, Relation | None]
@@ -202,10 +239,9 @@ class Walk:
         shapes, there = [self.a.shape(u) for u in args], [self.b.shape(w) for w in others]
         if node.op in MOVES:
             return move(node, other, entering[args[0]], shapes[0], there[0])
-        if node.op == "map" and self.use is not None:
-            return near_map(node, entering[args[0]], others[0], self.use)
         if node.op == "map":
-            return map_rule(entering[args[0]], node.attrs[0], node.attrs[1:])
+            assert self.use is not None
+            return near_map(node, entering[args[0]], others[0], self.use)
         if node.op in ("add", "mul", "max", "min") and self.use is not None and args[1] not in entering:
             if entering[args[0]] is None and self.constant(args[1], others[1]):
                 return None

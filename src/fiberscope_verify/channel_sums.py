@@ -7,10 +7,12 @@ sum_j W_a[i, j] c_j`` if ``sum_{m(j) = d} s_j W_a[i, j] = scale_i W_b[unit_i, d]
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from flint import fmpq
 
+from .channel_combinations import Sum
 from .channel_slack import Use, deviations
 from .channels import CONSTANT, ONE, OPEN, ZERO, Relation, Shape, clean, filled, same
 from .core import Node
@@ -19,8 +21,15 @@ from .product import product
 from .report import Reject, need
 
 MAX_DENSE = 1 << 26
-Claim = tuple[np.ndarray, np.ndarray]
-"""Per output unit of a's weight: the unit of b's weight (CONSTANT: none) and its scale."""
+
+
+class Claim(NamedTuple):
+    """Per output unit of a's weight: the unit of b's weight (CONSTANT: none) and its scale; and outputs that are sums
+    of several of b's."""
+
+    unit: np.ndarray
+    scale: np.ndarray
+    rows: dict[int, dict[int, fmpq]] = {}  # noqa: RUF012
 
 
 def dense(weight: np.ndarray, groups: int) -> np.ndarray:
@@ -58,25 +67,32 @@ def contract(
         need(out == other_out, f"no step says which of the {out} units are kept as {other_out}")
         unit, scale = np.arange(out), filled(out, ONE)
     else:
-        unit, scale = claim[0].copy(), claim[1].copy()
+        unit, scale = claim.unit.copy(), claim.scale.copy()
         need(len(unit) == out, f"a step lists {len(unit)} of {out} units")
         need(bool(np.all((unit >= CONSTANT) & (unit < other_out))), "a step names a unit that is not there")
-    linear, open_ = entering.unit >= 0, entering.unit == OPEN
+    summed = np.isin(np.arange(inside), list(entering.sums)) & (entering.unit == OPEN)
+    linear, open_ = (entering.unit >= 0) | summed, (entering.unit == OPEN) & ~summed
     lost = nonzero(wa[:, open_])
     total, exact_columns = gathered(wa, entering, other_in)
     constant = unit == CONSTANT
     moving = nonzero(wa[:, linear]) if constant.any() else lost
     scale[constant | lost] = ONE
     unit[lost | (constant & moving)] = OPEN
+    rows = {} if claim is None or use is not None else {i: t for i, t in claim.rows.items() if not lost[i]}
+    combined(total, exact_columns, wb, rows)
     kept = np.flatnonzero(unit >= 0)
     compare(total, exact_columns, wb, kept, unit, scale, use)
     shift = filled(out, ZERO)
-    moved = np.flatnonzero((entering.shift != 0) & ~open_)
+    entered = entering.shift.copy()
+    entered[summed] = [entering.sums[j].shift for j in np.flatnonzero(summed).tolist()]
+    moved = np.flatnonzero((entered != 0) & ~open_)
     if len(moved):
-        constants = np.repeat(entering.shift[moved], k)[:, None]
-        live = np.flatnonzero(unit != OPEN)
+        constants = np.repeat(entered[moved], k)[:, None]
+        live = np.flatnonzero((unit != OPEN) | np.isin(np.arange(out), list(rows)))
         shift[live] = product(wa[live][:, moved].reshape(len(live), -1), constants)[:, 0]
-    return Relation(axis, unit, scale, shift)
+    sums = {i: Sum(terms, shift[i]) for i, terms in rows.items()}
+    shift[unit == OPEN] = ZERO
+    return Relation(axis, unit, scale, shift, sums)
 
 
 def nonzero(w: np.ndarray) -> np.ndarray:
@@ -86,17 +102,19 @@ def nonzero(w: np.ndarray) -> np.ndarray:
 
 def gathered(wa: np.ndarray, entering: Relation, count: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """sum_{m(j) = d} s_j W_a[:, j]: float64 [O, D, K] for copied columns, exact [O, K] for computed ones."""
-    sources: dict[int, list[int]] = {}
-    for j in np.flatnonzero(entering.unit >= 0):
-        sources.setdefault(int(entering.unit[j]), []).append(int(j))
+    sources: dict[int, list[tuple[int, fmpq]]] = {}
+    for j, (u, s) in enumerate(zip(entering.unit.tolist(), entering.scale, strict=True)):
+        terms = {u: s} if u >= 0 else entering.sums[j].terms if u == OPEN and j in entering.sums else {}
+        for d, factor in terms.items():
+            sources.setdefault(d, []).append((j, factor))
     total = np.zeros((len(wa), count, wa.shape[2]))
     computed: dict[int, np.ndarray] = {}
     copied = []
     for d, js in sources.items():
-        if len(js) == 1 and entering.scale[js[0]] == 1 and wa.dtype != object:
-            copied.append((d, js[0]))
+        if len(js) == 1 and js[0][1] == 1 and wa.dtype != object:
+            copied.append((d, js[0][0]))
         else:
-            computed[d] = sum((exact(wa[:, j]) * entering.scale[j] for j in js), start=np.array(fmpq(0), dtype=object))
+            computed[d] = sum((exact(wa[:, j]) * s for j, s in js), start=np.array(fmpq(0), dtype=object))
     if copied:
         to, of = (np.array(v) for v in zip(*copied, strict=True))
         total[:, to] = wa[:, of]
@@ -128,6 +146,26 @@ def compare(
     for d, column in computed.items():
         expected = exact(rows[:, d]) * scale[kept][:, None]
         need(bool(np.all(column[kept] == expected)), f"what is read of unit {d} does not add up")
+
+
+def combined(
+    total: np.ndarray, computed: dict[int, np.ndarray], wb: np.ndarray, rows: dict[int, dict[int, fmpq]]
+) -> None:
+    """Every row that is claimed to be a sum of b's rows is that sum."""
+    if not rows:
+        return
+    need(all(0 <= k < len(wb) for terms in rows.values() for k in terms), "a step names a unit that is not there")
+    at, of = list(rows), sorted({k for terms in rows.values() for k in terms})
+    wanted = exact(total[at]).copy()
+    for d, column in computed.items():
+        wanted[:, d] = column[at]
+    times = np.full((len(at), len(of)), ZERO, dtype=object)
+    for i, terms in enumerate(rows.values()):
+        for k, c in terms.items():
+            times[i, of.index(k)] = c
+    found = product(times, wb[of].reshape(len(of), -1)).reshape(wanted.shape)
+    wrong = [at[i] for i in range(len(at)) if not bool(np.all(found[i] == wanted[i]))]
+    need(not wrong, f"output {wrong[:1]} is not the sum of the outputs that a step says")
 
 
 def factors(scale: np.ndarray) -> list[np.ndarray]:

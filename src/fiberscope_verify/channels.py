@@ -2,17 +2,20 @@
 
 ``a[.., i, ..] = scale[i] b[.., unit[i], ..] + shift[i]`` for every place of the other axes; unit -1 (CONSTANT) says
 ``a[.., i, ..] = shift[i]``, unit -2 (OPEN) says nothing. Every rule returns what holds of the result; what it cannot
-derive is OPEN, which only matters where somebody reads it.
+derive is OPEN, which only matters where somebody reads it. A unit may also be known as a sum of several of b's (see
+`channel_combinations`): ``sums`` lists these, and a rule that does not pass them on loses them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from flint import fmpq
 
+from .channel_combinations import Sums, both, with_stored
+from .channel_combinations import with_shared as sums_with_shared
 from .channel_constants import Rows, difference, ratio, rows, uniform
 from .laws import exact_value, law
 from .report import Reject, need
@@ -30,9 +33,13 @@ class Relation:
     unit: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
+    sums: Sums = field(default_factory=dict)
 
     def at(self, axis: int) -> Relation:
-        return Relation(axis, self.unit, self.scale, self.shift)
+        return replace(self, axis=axis)
+
+    def knowing(self, sums: Sums) -> Relation:
+        return replace(self, sums=sums)
 
 
 def filled(count: int, value: fmpq) -> np.ndarray:
@@ -55,7 +62,7 @@ def clean(relation: Relation, other: int) -> Relation | None:
 
 
 def agree(p: Relation | None, q: Relation | None) -> bool:
-    """Whether two relations say the same."""
+    """Whether two relations say the same, sums of several units apart."""
     if p is None or q is None:
         return p is q
     parts = ((p.unit, q.unit), (p.scale, q.scale), (p.shift, q.shift))
@@ -142,14 +149,17 @@ def pointwise(op: str, operands: list[Operand], rank: int) -> Relation | None:
         if p is None or q is None:
             left = p if p is not None else q
             assert left is not None
-            return each(left, lambda i, u, s, c: with_shared(op, u, s, c)).at(axis)
+            found = each(left, lambda i, u, s, c: with_shared(op, u, s, c)).at(axis)
+            return found.knowing(sums_with_shared(op, left.sums))
         need(len(p.unit) == len(q.unit), "operands of different lengths")
-        return each(p, lambda i, u, s, c: joined(op, (u, s, c), (int(q.unit[i]), q.scale[i], q.shift[i]))).at(axis)
+        found = each(p, lambda i, u, s, c: joined(op, (u, s, c), (int(q.unit[i]), q.scale[i], q.shift[i]))).at(axis)
+        return found.knowing(both(op, p.sums, q.sums))
     left = along(data[0], axis, rank)
     constant = next(o for o in operands if o.constant)
     assert left is not None and constant.x is not None and constant.y is not None
     x, y = rows(constant.x, axis, rank), rows(constant.y, axis, rank)
-    return each(left, lambda i, u, s, c: with_constant(op, u, s, c, x.of(i), y.of(u) if u >= 0 else None)).at(axis)
+    found = each(left, lambda i, u, s, c: with_constant(op, u, s, c, x.of(i), y.of(u) if u >= 0 else None)).at(axis)
+    return found.knowing(with_stored(op, left.sums, x.of, y.of))
 
 
 Entry = tuple[int, fmpq, fmpq]

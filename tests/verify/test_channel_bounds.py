@@ -23,13 +23,13 @@ import fiberscope_verify
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope_verify.ball import Ball, function
 from fiberscope_verify.certificate import read_certificate
-from fiberscope_verify.channel_claims import read_claims, read_steady
+from fiberscope_verify.channel_claims import read_claims
 from fiberscope_verify.channel_errors import ErrorPass
 from fiberscope_verify.channel_lipschitz import enlarged
 from fiberscope_verify.channel_near import near_entry
 from fiberscope_verify.channel_products import bound as slope_bound
 from fiberscope_verify.channel_ranges import ranges
-from fiberscope_verify.channel_steps import Walk
+from fiberscope_verify.channel_steps import Walk, facts
 from fiberscope_verify.channels import OPEN
 from fiberscope_verify.lower import lower
 
@@ -114,8 +114,7 @@ def walked(kind: str, seed: int = 0) -> tuple[Walk, tuple[np.ndarray, np.ndarray
     first, second = (fiberscope_verify.read_model(n.neutral()) for n in (net, small))
     parsed = read_certificate(proof.to_bytes())
     graph = lower(first)
-    known = read_steady(parsed, graph, first)
-    walk = Walk(graph, lower(second), read_claims(parsed, first), known, slack=True)
+    walk = Walk(graph, lower(second), read_claims(parsed, first), *facts(parsed, graph, first), slack=True)
     walk.run()
     assert parsed.lo is not None and parsed.hi is not None
     return walk, (parsed.lo, parsed.hi)

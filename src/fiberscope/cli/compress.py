@@ -45,7 +45,8 @@ def compress(
 
     Without a box only what holds for every input is removed, exactly. On a box a ReLU network often loses more than
     half its units; with smooth activations constant and repeated units go even where that rounds, within a bound.
-    Networks with convolutions or branches lose whole channels; on a box those that ranges show to be constant there.
+    Networks with convolutions or branches lose whole channels, on a box also those that are constant
+    or linear there, as ranges show.
 
     Example: [bold]fiberscope compress model.onnx -o small.onnx --vnnlib property.vnnlib --certificate proof.fsc[/bold]
     (add [bold]--html report.html[/bold] for a page with a picture)

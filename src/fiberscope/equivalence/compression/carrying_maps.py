@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class MapOfUnits:
     """Map number ``map`` of the checker's graph (its value is ``value``) follows the sums that ``weight`` writes along
-    ``axis``; these units lie along ``along`` of the map's argument and have the same numbers there."""
+    ``axis``; these units lie along ``along`` of the map's argument and have the same numbers there. ``plain``: stored
+    numbers are added in between, at most."""
 
     map: int
     value: int
     along: int
     weight: str
     axis: int
+    plain: bool = True
 
 
 def maps_of_units(net: Network, model: Any, graph: Any) -> list[MapOfUnits]:
@@ -37,11 +39,12 @@ def maps_of_units(net: Network, model: Any, graph: Any) -> list[MapOfUnits]:
         for u in graph.nodes[v].args:
             readers[u] = readers.get(u, 0) + 1
     for number, v in enumerate(maps(graph)):
-        at = graph.nodes[v].args[0]
+        at, plain = graph.nodes[v].args[0], True
         while graph.nodes[at].op in ("add", "mul") and readers[at] == 1:
             below = [u for u in graph.nodes[at].args if u in data]
             if len(below) != 1:
                 break
+            plain = plain and graph.nodes[at].op == "add"
             at = below[0]
         node = graph.nodes[at]
         if node.op not in ("conv", "matmul") or readers[at] != 1:
@@ -54,5 +57,5 @@ def maps_of_units(net: Network, model: Any, graph: Any) -> list[MapOfUnits]:
         name = names.get(graph.nodes[weight].attrs[0]) if graph.nodes[weight].op == "array" else None
         if name is None or name not in axes or len(graph.shape(v)) != len(graph.shape(at)):
             continue
-        out.append(MapOfUnits(number, v, along, name, axes[name]))
+        out.append(MapOfUnits(number, v, along, name, axes[name], plain))
     return out

@@ -49,8 +49,8 @@ def compress(
     numbers, bounded rigorously. ``out`` writes the smaller model, ``certificate`` the proof about it.
 
     Networks that are no chain of fully connected layers (convolutions, residual sums) lose channels that nobody reads,
-    that repeat another, or that are constant on the domain. Batch norms are folded first where there is a box, within a
-    bound on it; those of an ONNX file in any case.
+    that repeat another, that are constant on the domain, or linear there and a combination of others. Batch norms are
+    folded first where there is a box, within a bound on it; those of an ONNX file in any case.
 
     Errors: InputError for a wrong box or budget, constraints that no input meets, or, before any work, a path that
     cannot be written, has another format's ending, or names the model itself.

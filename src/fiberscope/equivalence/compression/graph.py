@@ -1,33 +1,36 @@
 """Compress networks of any graph: convolutions per channel, residual and other branching networks.
 
 Units of a hidden space go when nobody reads them, when they are constant (no input reaches them, or intervals show it
-on the domain), or when they write a multiple of what another unit of the space writes and the activation lets the
-factor through. Every weight that carries the space is cut; constants that are gone enter the biases of their readers,
-if these can hold them exactly (in front of zero padding they cannot, and the unit stays). After every cut the checker's
-own rules must read the network before it off the network after it. Where they do not know an operation of the graph,
-only the rules of `redundancy` are used, outputs are compared, and there is no certificate.
+on the domain), when they write a multiple of what another unit of the space writes and the activation lets the factor
+through, or when others carry them (`folding`). Every weight that carries the space is cut; constants that are gone
+enter the biases of their readers, if these can hold them exactly (in front of zero padding they cannot, and the unit
+stays). After every cut the checker's own rules must read the network before it off the network after it. Where they do
+not know an operation of the graph, only the rules of `redundancy` are used, outputs are compared, and there is no
+certificate.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiberscope.equivalence.compression import folding
 from fiberscope.equivalence.compression.batch_norm import Folded, folded
 from fiberscope.equivalence.compression.bounded import bound_of
 from fiberscope.equivalence.compression.candidates import Candidates, found, hidden
 from fiberscope.equivalence.compression.graph_ranges import Settled, settle
 from fiberscope.equivalence.compression.graph_result import GraphCompression
 from fiberscope.equivalence.compression.ledger import Ledger
+from fiberscope.equivalence.compression.linear_units import linear_units
 from fiberscope.equivalence.compression.open_units import open_units
 from fiberscope.equivalence.compression.proof import Proof, proved, reading, steady_units
 from fiberscope.equivalence.compression.resize import resized
 from fiberscope.equivalence.compression.result import LayerReport
-from fiberscope.equivalence.compression.slicing import Merge, without
+from fiberscope.equivalence.compression.slicing import Fold, Merge, without
 from fiberscope.equivalence.domain import Domain
 from fiberscope.equivalence.sampling import sample_inputs
 from fiberscope.errors import InputError
@@ -43,7 +46,7 @@ Key = tuple[tuple[str, int], ...]
 SAMPLES = 24
 NUMBERS = 400_000
 SINGLE = 16
-WORDS = ("dead", "constant", "duplicate")
+WORDS = ("dead", "constant", "duplicate", "folded", "opposite")
 
 
 def compress_graph(
@@ -80,8 +83,10 @@ def compress_graph(
     still_open = cutting.still_open()
     layers = []
     for key, width in cutting.widths.items():
-        gone = cutting.counts[key]
-        layers.append(LayerReport(width, width - sum(gone.values()), **gone, open=met(still_open, key)))
+        gone = dict(cutting.counts[key])
+        left = width - sum(gone.values())
+        gone["duplicate"] += gone.pop("opposite")
+        layers.append(LayerReport(width, left, **gone, open=met(still_open, key)))
     methods = {word: sum(c[word] for c in cutting.counts.values()) for word in WORDS}
     methods = {"batch norm": norms, **methods, **(cutting.settled.methods if cutting.settled else {})}
     return GraphCompression(
@@ -137,6 +142,8 @@ class Cutting:
             if self.settled is not None:
                 self.ledger.narrowing, self.ledger.known = self.settled.narrowing, self.settled.known
             self.ledger.steady = steady_units(self.base, reading(self.base), box, self.ledger.narrowing)
+            ranges = self.ledger.narrowing, self.ledger.known
+            self.ledger.linear = linear_units(self.base, reading(self.base), box, *ranges)
         else:
             self.say(f"no proofs for this graph: {self.reason}")
 
@@ -152,7 +159,7 @@ class Cutting:
             self.sym = symmetries(self.net)
 
     def once(self) -> bool:
-        """The first space that loses units; False when none does."""
+        """The first space that loses units, folded ones only where no others go; False when none does."""
         net, sym = self.net, self.sym
         space = Workspace(sym, {name: to_array(net.weights[name]) for name in sym.layouts})
         stored = {name: t.detach().cpu().numpy() for name, t in net.weights.items() if name in sym.layouts}
@@ -174,6 +181,23 @@ class Cutting:
                     )
                     return True
                 self.refused.add(about)
+        return self.followed and self.fold(space, stored)
+
+    def fold(self, space: Workspace, stored: dict[str, np.ndarray]) -> bool:
+        """The first space that loses units which others carry."""
+        linear = self.ledger.linear_places()
+        for entry in hidden(self.sym) if linear else []:
+            rows = folding.rows_of(space, self.sym, entry, linear)
+            for word, folds in folding.tries(rows) if rows is not None else []:
+                about = entry.weights, f"{word} {folds}"
+                if about in self.refused:
+                    continue
+                if self.attempt(stored, entry.atom, [], [], folds):
+                    counts = self.counts.setdefault(entry.weights, dict.fromkeys(WORDS, 0))
+                    counts[word] += len(folds)
+                    self.say(f"{entry.id}: {len(folds)} {word} of {entry.size} units are carried by others")
+                    return True
+                self.refused.add(about)
         return False
 
     def verdict(self) -> tuple[float | None, str | None]:
@@ -185,17 +209,24 @@ class Cutting:
     def word(self, kind: str) -> str:
         return "constant" if kind == "constant" and self.moved else "dead"
 
-    def attempt(self, stored: dict[str, np.ndarray], atom: int, dead: list[int], merges: list[Merge]) -> bool:
+    def attempt(
+        self,
+        stored: dict[str, np.ndarray],
+        atom: int,
+        dead: list[int],
+        merges: list[Merge],
+        folds: Sequence[Fold] = (),
+    ) -> bool:
         """Cuts some units, if the rest is proved to compute the same."""
-        smaller = cut(self.net, self.sym, stored, atom, dead, merges)
+        smaller = cut(self.net, self.sym, stored, atom, dead, merges, folds)
         if smaller is None:
             return False
         ledger = self.ledger.copy()
-        ledger.cut(self.sym, atom, [*dead, *(m.unit for m in merges)], merges)
+        ledger.cut(self.sym, atom, [*dead, *(m.unit for m in merges), *(f.unit for f in folds)], merges, folds)
         self.moved = False
         if self.followed:
             whole, reason = proved(self.base, smaller, ledger)
-            if reason is not None and self.domain.box is not None and not ledger.slack:
+            if reason is not None and self.domain.box is not None and not ledger.slack and not folds:
                 ledger.slack = True
                 whole, reason = proved(self.base, smaller, ledger)
             self.moved = whole is not smaller
@@ -251,11 +282,17 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
 
 
 def cut(
-    net: Network, sym: Symmetries, stored: dict[str, np.ndarray], atom: int, dead: list[int], merges: list[Merge]
+    net: Network,
+    sym: Symmetries,
+    stored: dict[str, np.ndarray],
+    atom: int,
+    dead: list[int],
+    merges: list[Merge],
+    folds: Sequence[Fold] = (),
 ) -> Network | None:
     """The network without some units of a space, or None where it cannot be made."""
-    units = [*dead, *(m.unit for m in merges)]
-    weights = without(sym, stored, atom, units, merges)
+    units = [*dead, *(m.unit for m in merges), *(f.unit for f in folds)]
+    weights = without(sym, stored, atom, units, merges, folds)
     if not units or weights is None:
         return None
     sizes = {}

@@ -9,6 +9,7 @@ from typing import Any
 from fiberscope.equivalence.certificate import Certificate
 from fiberscope.equivalence.compression.bounded import bound_of_files, box_of_file
 from fiberscope.equivalence.compression.ledger import Ledger
+from fiberscope.equivalence.compression.linear_units import linear_units
 from fiberscope.equivalence.compression.proof import steady_units
 from fiberscope.equivalence.compression.result import Compression
 from fiberscope.equivalence.rigorous import accepts, checker_model
@@ -43,6 +44,8 @@ class GraphCompression(Compression):
                 ledger.box = box_of_file(self.original, ledger.box)
             if ledger.steady:
                 ledger.steady = steady_units(self.original, checker_model(self.original), ledger.box, ledger.narrowing)
+            if ledger.linear:
+                ledger.linear = linear_units(self.original, checker_model(self.original), ledger.box, ledger.narrowing)
             found = self.error_bound
             if ledger.slack:
                 found, reason = bound_of_files(self.original, saved, ledger)

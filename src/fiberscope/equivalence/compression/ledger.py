@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fiberscope.equivalence.certificate import Certificate, certificate
-from fiberscope.equivalence.compression.slicing import Merge, numbers
+from fiberscope.equivalence.compression.slicing import Fold, Merge, numbers
 from fiberscope.equivalence.compression.splits import Narrowing
 from fiberscope.equivalence.rigorous import checker_model
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fiberscope.symmetry.symmetries import Symmetries
 
 Axis = tuple[str, int]
+Terms = dict[int, Fraction]
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,32 @@ class Steady:
     units: np.ndarray
 
 
+@dataclass(frozen=True)
+class Linear:
+    """Units that a map multiplies by a factor everywhere on the domain (else like `Steady`); ``slope``: of a (leaky)
+    ReLU, else None."""
+
+    map: int
+    along: int
+    weight: str
+    axis: int
+    factors: dict[int, Fraction]
+    slope: Fraction | None
+
+
 class Ledger:
-    """Per (weight, axis) of the original: the place it has now (-1: none) and what it is times that place's."""
+    """Per (weight, axis) of the original: the place it has now (-1: none) and what it is times that place's; and the
+    outputs that are sums of several places."""
 
     def __init__(self, net: Network, box: tuple[np.ndarray, np.ndarray] | None = None) -> None:
         self.box = box
         self.steady: list[Steady] = []
         self.narrowing: Narrowing | None = None
         self.known: dict | None = None  # intervals of the original's values after these steps
+        self.linear: list[Linear] = []
         self.unit: dict[Axis, np.ndarray] = {}
         self.scale: dict[Axis, list[Fraction]] = {}
+        self.sums: dict[Axis, dict[int, Terms]] = {}
         self.shapes = {name: tuple(tensor.shape) for name, tensor in net.weights.items()}
         self.slack = False  # whether stored numbers may be rounded, within a bound on the box
         self.sizes = open_sizes(net) if box is not None else None
@@ -57,7 +75,7 @@ class Ledger:
     def copy(self) -> Ledger:
         """The same, to be cut further on trial."""
         out = copy.copy(self)
-        out.unit, out.scale = dict(self.unit), dict(self.scale)
+        out.unit, out.scale, out.sums = dict(self.unit), dict(self.scale), dict(self.sums)
         return out
 
     def steady_places(self) -> dict[Axis, np.ndarray]:
@@ -69,10 +87,25 @@ class Ledger:
             out[key] = np.union1d(out.get(key, now[:0]), now[now >= 0])
         return out
 
-    def cut(self, symmetries: Symmetries, atom: int, units: list[int], merges: list[Merge]) -> None:
-        """Units of a space are taken out everywhere; merged ones live on in another."""
+    def linear_places(self) -> dict[Axis, tuple[dict[int, Fraction], Fraction | None]]:
+        """Places of today's weights whose outputs an activation is known to multiply by a factor, and its slope."""
+        out: dict[Axis, tuple[dict[int, Fraction], Fraction | None]] = {}
+        for found in self.linear:
+            key = found.weight, found.axis
+            out.setdefault(key, ({}, found.slope))
+            for i, factor in found.factors.items():
+                now, scale = (int(self.unit[key][i]), self.scale[key][i]) if key in self.unit else (i, Fraction(1))
+                if now >= 0 and scale > 0:
+                    out[key][0][now] = factor
+        return out
+
+    def cut(
+        self, symmetries: Symmetries, atom: int, units: list[int], merges: list[Merge], folds: Sequence[Fold] = ()
+    ) -> None:
+        """Units of a space are taken out everywhere; merged ones live on in another, folded ones in several."""
         gone: dict[Axis, np.ndarray] = {}
         moved: dict[Axis, dict[int, tuple[int, Fraction]]] = {}
+        folded: dict[Axis, dict[int, Terms]] = {}
         for name, axis, leaf in symmetries.groups[atom].occurrences:
             label = numbers(symmetries.layouts[name][axis], leaf)
             key = name, axis
@@ -80,25 +113,36 @@ class Ledger:
             for merge in merges:
                 pairs = zip(np.flatnonzero(label == merge.unit), np.flatnonzero(label == merge.into), strict=True)
                 moved.setdefault(key, {}).update({int(i): (int(j), merge.scale) for i, j in pairs})
+            for fold in folds:
+                at = {u: np.flatnonzero(label == u).tolist() for u in {fold.unit, *fold.line, *fold.head}}
+                for n, i in enumerate(at[fold.unit]):
+                    folded.setdefault(key, {})[i] = {at[k][n]: c for k, c in fold.line.items()}
+                    for k, c in fold.head.items():
+                        moved.setdefault(key, {})[i] = at[k][n], c
         for key, out in gone.items():
             if out.any():
-                self._move(key, out, moved.get(key, {}))
+                self._move(key, out, moved.get(key, {}), folded.get(key, {}))
 
     def _gone(self, found: Steady) -> np.ndarray:
         """Constant units that were taken out."""
         key = found.weight, found.axis
         return found.units[self.unit[key][found.units] < 0] if key in self.unit else found.units[:0]
 
-    def _move(self, key: Axis, out: np.ndarray, moved: dict[int, tuple[int, Fraction]]) -> None:
+    def _move(self, key: Axis, out: np.ndarray, moved: dict[int, tuple[int, Fraction]], folded: dict) -> None:
         place = np.where(out, -1, np.cumsum(~out) - 1)
         unit = self.unit[key].copy() if key in self.unit else np.arange(self.shapes[key[0]][key[1]])
         scale = list(self.scale.get(key, [Fraction(1)] * len(unit)))
+        sums = {i: renewed(terms, place, moved, folded) for i, terms in self.sums.get(key, {}).items()}
         for i, at in enumerate(unit.tolist()):
+            if at in folded:
+                sums[i] = renewed({at: scale[i]}, place, moved, folded)
             if at in moved:
                 unit[i], scale[i] = place[moved[at][0]], scale[i] * moved[at][1]
             elif at >= 0:
                 unit[i] = place[at]
+                scale[i] = scale[i] if unit[i] >= 0 else Fraction(1)
         self.unit[key], self.scale[key] = unit, scale
+        self.sums[key] = {i: terms for i, terms in sums.items() if terms}
 
     def certificate(self, a: Network, b: Network, error_bound: float | None = None) -> Certificate:
         """Method "channels": a step for every weight whose outputs were cut."""
@@ -112,7 +156,14 @@ class Ledger:
             plain = all(s == 1 for s in scale)
             texts = None if plain else [f"{s.numerator}/{s.denominator}" for s in scale]
             steps.append({"step": "units", "weight": name, "unit": f"v{len(arrays) - 1}", "scale": texts})
-        needed = self.narrowing if any(self._gone(found).size for found in self.steady) else None
+            terms = [(i, k, c) for i, row in self.sums.get((name, axis), {}).items() for k, c in row.items()]
+            if terms:
+                row, of, times = zip(*terms, strict=True)
+                for values in (row, of):
+                    arrays[f"v{len(arrays)}"] = np.array(values, dtype=np.int64)
+                names = {"weight": name, "row": f"v{len(arrays) - 2}", "of": f"v{len(arrays) - 1}"}
+                steps.append({"step": "sums", **names, "times": [f"{c.numerator}/{c.denominator}" for c in times]})
+        needed = self.narrowing if self.bounded() else None
         for names, values in needed.written() if needed is not None else ():
             for key, value in values.items():
                 arrays[f"v{len(arrays)}"] = value
@@ -123,6 +174,11 @@ class Ledger:
                 arrays[f"v{len(arrays)}"] = gone.astype(np.int64)
                 names = {"map": found.map, "axis": found.along, "units": f"v{len(arrays) - 1}"}
                 steps.append({"step": "steady", **names})
+        for piece in self.linear:
+            if units := self.in_sums(piece):
+                arrays[f"v{len(arrays)}"] = np.array(units, dtype=np.int64)
+                names = {"map": piece.map, "axis": piece.along, "units": f"v{len(arrays) - 1}"}
+                steps.append({"step": "linear", **names})
         lo, hi = self.box or ((), ())
         ends = {"lo": [float(v) for v in lo], "hi": [float(v) for v in hi]}
         cut = self.narrowing is not None and len(self.narrowing.h) > 0
@@ -139,6 +195,32 @@ class Ledger:
             domain=domain,
             error_bound=error_bound,
         )
+
+    def bounded(self) -> bool:
+        """Whether the proof rests on ranges."""
+        return any(self._gone(found).size for found in self.steady) or any(map(self.in_sums, self.linear))
+
+    def in_sums(self, piece: Linear) -> list[int]:
+        """The linear units that the proof needs: those that are sums, and those that stand for a term of one."""
+        key = piece.weight, piece.axis
+        rows = self.sums.get(key, {})
+        if not rows:
+            return []
+        named = {k for terms in rows.values() for k in terms}
+        unit, scale = self.unit[key], self.scale[key]
+        return [i for i in piece.factors if i in rows or (unit[i] in named and scale[i] > 0)]
+
+
+def renewed(terms: Terms, place: np.ndarray, moved: dict[int, tuple[int, Fraction]], folded: dict[int, Terms]) -> Terms:
+    """A sum of outputs in the places that they have after a cut; empty where one is lost."""
+    out: Terms = {}
+    for at, c in terms.items():
+        into = folded.get(at) or {moved[at][0]: moved[at][1]} if at in moved or at in folded else {at: Fraction(1)}
+        for k, factor in into.items():
+            if place[k] < 0:
+                return {}
+            out[int(place[k])] = out.get(int(place[k]), Fraction(0)) + c * factor
+    return {k: c for k, c in out.items() if c}
 
 
 def open_sizes(net: Network) -> list[tuple[int, ...]] | None:

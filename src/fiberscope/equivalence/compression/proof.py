@@ -26,8 +26,8 @@ class Proof:
 
     def __init__(self, a: Network, b: Network, ledger: Ledger, read: Callable[[Network], Any] | None = None) -> None:
         from fiberscope_verify.certificate import read_certificate
-        from fiberscope_verify.channel_claims import read_claims, read_steady
-        from fiberscope_verify.channel_steps import Walk
+        from fiberscope_verify.channel_claims import read_claims
+        from fiberscope_verify.channel_steps import Walk, facts
         from fiberscope_verify.lower import lower
         from fiberscope_verify.report import Reject
 
@@ -39,21 +39,24 @@ class Proof:
             parsed = read_certificate(ledger.certificate(a, b).to_bytes())
             graph, other = lower(first, ledger.sizes), lower(second, ledger.sizes)
             derived = ledger.known if read is None else None  # another reading may number the values differently
-            claims, known = read_claims(parsed, first), read_steady(parsed, graph, first, derived)
-            self.walk = Walk(graph, other, claims, known, slack=ledger.slack)
+            claims = read_claims(parsed, first)
+            self.walk = Walk(graph, other, claims, *facts(parsed, graph, first, derived), slack=ledger.slack)
             self.walk.run()
         except Reject as error:
             self.reason = str(error)
 
     def corrections(self) -> dict[str, dict[int, Fraction]]:
-        """Per bias of b: what its units lack, since constant units of a enter the same sums."""
+        """Per bias of b: what its units lack, since constants of a enter the same sums; those first met on each way."""
         if self.walk is None:
             return {}
-        walk, out = self.walk, {}
+        walk, out, after = self.walk, {}, set[int]()
         names = {self.name(name): name for name in self.b.weights}
         last = {walk.matcher.image[v]: v for v in walk.relations if v in walk.matcher.image}  # a may add more than b
         for v, relation in walk.relations.items():
             node = walk.a.nodes[v]
+            if after.intersection(node.args):
+                after.add(v)
+                continue
             u = walk.matcher.image.get(v)
             if relation is None or node.op != "add" or u is None or not np.any(relation.shift != 0):
                 continue
@@ -70,11 +73,11 @@ class Proof:
             if whole is None or whole.axis != relation.axis:
                 continue
             relation = whole
-            lacking = out.setdefault(name, {})
             for unit, scale, shift in zip(relation.unit.tolist(), relation.scale, relation.shift, strict=True):
                 if unit >= 0 and shift != 0:
+                    after.add(v)
                     value = shift / scale
-                    lacking[unit] = Fraction(int(value.p), int(value.q))
+                    out.setdefault(name, {})[unit] = Fraction(int(value.p), int(value.q))
         return out
 
     def name(self, weight: str) -> str:

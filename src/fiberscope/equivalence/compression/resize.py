@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from fiberscope.equivalence.rigorous import checker_model
 from fiberscope.errors import FiberscopeError
@@ -28,7 +28,7 @@ def resized(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> Ne
     try:
         if net.format == "onnx":
             return reloaded(onnx_bytes(net, weights, {}), net) or reloaded(onnx_bytes(net, weights, sizes), net)
-        if net.format == "pt2":
+        if net.format == "pt2" or isinstance(net.module(), fx.GraphModule):  # a .pt2 file that was cut before
             return _retraced(net, weights, {}) or _retraced(net, weights, sizes)
         if net.format == "module":
             return load(_module(net, weights), examples(net), name=net.name)

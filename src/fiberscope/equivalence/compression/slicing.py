@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fiberscope.numerics.exact import add, multiply, rational, simplify
 from fiberscope.symmetry.action import mode_exponents
 from fiberscope.symmetry.axes import Axis, Leaf, Product, Sum, leaves
 
@@ -26,6 +28,20 @@ class Merge:
     unit: int
     into: int
     scale: Fraction
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Unit ``unit`` is, after the activation, sum_k values[k] times unit k, up to a constant.
+
+    Before it, it is sum_k line[k] times unit k, up to a constant; ``head`` holds a unit that it is a negative multiple
+    of, where that is needed too (at most one).
+    """
+
+    unit: int
+    values: dict[int, Fraction]
+    line: dict[int, Fraction]
+    head: dict[int, Fraction] = field(default_factory=dict)
 
 
 def numbers(axis: Axis, leaf: int) -> Array:
@@ -58,11 +74,17 @@ def numbers(axis: Axis, leaf: int) -> Array:
 
 
 def without(
-    symmetries: Symmetries, weights: dict[str, Array], atom: int, units: list[int], merges: list[Merge]
+    symmetries: Symmetries,
+    weights: dict[str, Array],
+    atom: int,
+    units: list[int],
+    merges: list[Merge],
+    folds: Sequence[Fold] = (),
 ) -> dict[str, Array] | None:
     """The weights that carry a space, cut to the units that stay; None where a sum would be rounded.
 
-    Weights keep their dtype. A merged unit's readers are added to the other's, times what its scale passes on.
+    Weights keep their dtype. A merged unit's readers are added to the other's, times what its scale passes on; those of
+    a folded one to the readers of all that carry it.
     """
     group = symmetries.groups[atom]
     out = {name: weights[name] for name in dict.fromkeys(n for n, _, _ in group.occurrences)}
@@ -74,8 +96,10 @@ def without(
             return None
         charge = list(leaves(layout[axis]))[leaf]
         if group.charge_columns[charge.charge] in group.readers:
-            for merge in merges:
-                added = _merged(out[name], axis, label, merge, _passed(charge, group, merge.scale))
+            shares = [(merge.unit, merge.into, _passed(charge, group, merge.scale)) for merge in merges]
+            shares += [(fold.unit, k, c) for fold in folds for k, c in fold.values.items()]
+            for unit, into, factor in shares:
+                added = _merged(out[name], axis, label, unit, into, factor)
                 if added is None:
                     return None
                 out[name] = added
@@ -93,18 +117,15 @@ def _passed(leaf: Leaf, group: Group, scale: Fraction) -> Fraction:
     return -factor if scale < 0 and sign and sign[0] else factor
 
 
-def _merged(values: Array, axis: int, label: Array, merge: Merge, factor: Fraction) -> Array | None:
-    """``values`` with the merged unit's columns added; None if the stored type cannot hold a sum."""
+def _merged(values: Array, axis: int, label: Array, unit: int, into: int, factor: Fraction) -> Array | None:
+    """``values`` with the columns of a unit, times a factor, added to another's; None if a sum is no stored number."""
     moved = np.moveaxis(values, axis, 0).copy()
-    source, target = np.flatnonzero(label == merge.unit), np.flatnonzero(label == merge.into)
+    source, target = np.flatnonzero(label == unit), np.flatnonzero(label == into)
     if len(source) != len(target):
         return None
-    for i, j in zip(source, target, strict=True):
-        total = np.empty(moved[i].shape, dtype=values.dtype)
-        for index in np.ndindex(total.shape):
-            exact = Fraction(float(moved[j][index])) + factor * Fraction(float(moved[i][index]))
-            total[index] = float(exact)
-            if Fraction(float(total[index])) != exact:
-                return None
-        moved[j] = total
-    return np.moveaxis(moved, 0, axis)
+    share = simplify(np.array([rational(factor)], dtype=object))
+    total = add(moved[target].astype(np.float64), multiply(moved[source].astype(np.float64), share))
+    if total.dtype == object:
+        return None
+    moved[target] = total
+    return np.moveaxis(moved, 0, axis) if np.array_equal(moved[target], total) else None
