@@ -16,7 +16,7 @@ from fiberscope.equivalence.domain import Domain
 
 NUMBERS = 1 << 22
 """So many values are held at once."""
-FIRST, MOST = 32, 8192
+FIRST, ENOUGH, MOST = 2, 512, 8192
 STARTS, STEPS = 4, 20
 
 
@@ -34,6 +34,7 @@ class UnitSides:
         widest = max((plan.size(v) for v in plan.below(*self.values)), default=1)
         self.chunk = max(1, min(1024, NUMBERS // widest))
         self.pool = np.zeros((0, len(domain.integer)))
+        self.cost = 0.0  # seconds for one value at one point
 
     def bends(self, i: int) -> bool:
         """Whether map i is a (leaky) ReLU."""
@@ -62,7 +63,7 @@ class UnitSides:
         while count <= MOST and time.perf_counter() < stop:
             self.see(self.domain.sample(self.rng, count), stop)
             seen = sum(int(self.refuted(i).sum() + self.positive[i].sum()) for i in range(len(self.maps)))
-            if seen == before and count >= 16 * FIRST:
+            if seen == before and count >= ENOUGH:
                 break
             count, before = 4 * count, seen
 
@@ -81,7 +82,18 @@ class UnitSides:
         """The checker's intervals at points."""
         from fiberscope_verify.channel_backward import forward
 
-        return forward(self.plan, points, points, None, *values, refine=False)
+        start = time.perf_counter()
+        found = forward(self.plan, points, points, None, *values, refine=False)
+        self.cost = (time.perf_counter() - start) / (len(points) * self.work(values))
+        return found
+
+    def work(self, values: list[int]) -> int:
+        """How many numbers these values rest on."""
+        return sum(self.plan.size(v) for v in self.plan.below(*values))
+
+    def affordable(self, values: list[int], stop: float) -> int:
+        """How many points there is time for."""
+        return int(max(stop - time.perf_counter(), 0.0) / max(self.cost * self.work(values), 1e-9))
 
     def note(self, found: Any) -> None:
         for i, m in enumerate(self.maps):
@@ -99,10 +111,11 @@ class UnitSides:
         """Gradient ascent from the nearest points, to see these units of a ReLU on the other side."""
         m = self.maps[i]
         u = self.plan.graph.nodes[m.value].args[0]
-        if not len(self.pool) or self.domain.integer.any():
+        points = min(256, self.chunk, self.affordable([u], stop) // 4)
+        if not len(self.pool) or self.domain.integer.any() or points < STARTS:
             return
         rows = self.rows(i, units)
-        pool = self.pool[: max(1, min(256, self.chunk))]
+        pool = self.pool[:points]
         low, high = (e.reshape(len(pool), -1) for e in self.at(pool, [u]).ends[u])
         sign = np.where(self.positive[i][units], -1.0, 1.0)
         level = sign[:, None, None] * np.moveaxis((0.5 * low + 0.5 * high)[:, rows], 0, 1)  # [units, points, places]
@@ -110,13 +123,14 @@ class UnitSides:
         points, at = np.unravel_index(best, level.shape[1:])
         starts, row = pool[points.reshape(-1)], np.take_along_axis(rows, at, axis=1).reshape(-1)
         signs = np.repeat(sign, points.shape[1])
-        for start in range(0, len(starts), self.chunk):
-            if time.perf_counter() > stop:
-                return
-            part = slice(start, start + self.chunk)
-            self.climb(u, starts[part], row[part], signs[part])
+        start = 0
+        while start < len(starts) and time.perf_counter() < stop:
+            many = max(1, min(self.chunk, self.affordable([u], stop) // STEPS))
+            part = slice(start, start + many)
+            self.climb(u, starts[part], row[part], signs[part], stop)
+            start += many
 
-    def climb(self, u: int, x: np.ndarray, rows: np.ndarray, signs: np.ndarray) -> None:
+    def climb(self, u: int, x: np.ndarray, rows: np.ndarray, signs: np.ndarray, stop: float) -> None:
         """Projected ascent of ``signs`` times one entry of value u from every start, with steps that adapt."""
         each = np.arange(len(x))
         lo, hi = self.domain.box  # type: ignore[misc]
@@ -130,6 +144,8 @@ class UnitSides:
         best, found = height(x)
         direction = self.gradient(found, u, rows, signs)
         for _ in range(STEPS):
+            if time.perf_counter() > stop:
+                break
             largest = np.abs(direction).max(axis=1, keepdims=True)
             trial = self.domain.clip(x + reach * direction / np.where(largest > 0, largest, 1.0))
             at, found = height(trial)
