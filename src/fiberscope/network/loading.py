@@ -125,6 +125,18 @@ def load_module(module: nn.Module, example_inputs: Any, *, name: str | None) -> 
     return Network(program, weights, ModuleOrigin(template, exported), name=name or type(module).__name__)
 
 
+def load_like(net: Network, module: nn.Module, dtype: torch.dtype | None = None) -> Network:
+    """A module in the place of a network: traced at the same sizes, saved for any batch where the file of ``net`` is.
+
+    ``dtype``: that of the inputs, where it is another than in ``net``. Errors: see `load`.
+    """
+    args = tuple(torch.zeros(s.shape, dtype=dtype or s.dtype) for s in net.inputs)
+    made = load_module(module, args, name=net.name)
+    assert isinstance(made.origin, ModuleOrigin)
+    made.origin.free_batch = getattr(net.origin, "free_batch", False)
+    return made
+
+
 def private_copy(module: nn.Module) -> nn.Module:
     """A deep copy with the ties of the original; a module that cannot be copied is used itself.
 

@@ -108,6 +108,8 @@ class ModuleOrigin:
     def __init__(self, template: nn.Module, exported: ExportedProgram) -> None:
         self.template = template
         self.exported = exported
+        self.free_batch = False  # whether a file takes any number of samples, not the traced one alone
+        self.one_tensor = exported.call_spec.out_spec.is_leaf()  # whether a tensor is returned, not a tuple of them
 
     def state_dict(self, network: Network) -> dict[str, Tensor]:
         return merged(self.template.state_dict(), network)
@@ -125,5 +127,10 @@ class ModuleOrigin:
 
     def save(self, network: Network, path: Path) -> None:
         from fiberscope.network.pt2 import save_exported
+        from fiberscope.network.tracing import any_batch
 
-        save_exported(self.exported, merged(self.exported.state_dict, network), path)
+        exported = self.exported
+        if self.free_batch:
+            samples = tuple(torch.zeros(s.shape, dtype=s.dtype) for s in network.inputs)
+            exported = any_batch(self.template, samples) or exported
+        save_exported(exported, merged(exported.state_dict, network), path)

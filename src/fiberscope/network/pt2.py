@@ -40,8 +40,19 @@ class Pt2Origin:
 
     format = "pt2"
 
-    def __init__(self, path: Path, data: bytes, stored: dict[str, Tensor], places: dict[str, tuple[str, Any]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        data: bytes,
+        stored: dict[str, Tensor],
+        places: dict[str, tuple[str, Any]],
+        *,
+        free_batch: bool = False,
+        one_tensor: bool = False,
+    ) -> None:
         self.path, self.data, self.stored, self.places = path, data, stored, places
+        self.free_batch = free_batch  # whether it takes any number of samples
+        self.one_tensor = one_tensor  # whether it returns a tensor, not a tuple of them
 
     def state_dict(self, network: Network) -> dict[str, Tensor]:
         return merged(self.stored, network)
@@ -98,9 +109,26 @@ def load_pt2(path: Path, *, name: str, max_bytes: int) -> Network:
     program = replace(program, inputs=tuple(specs))
     stored = {key: views[key].detach() for key in payloads["weights"]}
     stored.update(weights)
-    return Network(
-        program, weights, Pt2Origin(path, data, stored, places), name=name, path=path, file_sha256=file_hash(data)
-    )
+    described = program_json["graph_module"]
+    ends = {"free_batch": free_batch(described), "one_tensor": one_tensor(described)}
+    origin = Pt2Origin(path, data, stored, places, **ends)
+    return Network(program, weights, origin, name=name, path=path, file_sha256=file_hash(data))
+
+
+def free_batch(graph_module: Mapping[str, Any]) -> bool:
+    """Whether axis 0 of every input has a symbol for its length."""
+    named = [single(s, "input_specs") for s in graph_module["signature"]["input_specs"]]
+    given = [c["arg"]["as_tensor"]["name"] for kind, c in named if kind == "user_input" and "as_tensor" in c["arg"]]
+    sizes = [graph_module["graph"]["tensor_values"][name]["sizes"] for name in given]
+    return bool(sizes) and all(axes and "as_expr" in axes[0] for axes in sizes)
+
+
+def one_tensor(graph_module: Mapping[str, Any]) -> bool:
+    """Whether the exported module returned a tensor as such."""
+    for call in graph_module.get("module_call_graph") or []:
+        if call["fqn"] == "" and call["signature"]:
+            return json.loads(call["signature"]["out_spec"])[1]["type"] is None
+    return False
 
 
 def find_model(path: Path, archive: zipfile.ZipFile) -> tuple[str, str]:

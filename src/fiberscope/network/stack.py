@@ -56,12 +56,11 @@ class Stack(nn.Module):
 
 def stacked(net: Network, layers: Arrays, activations: Sequence[str]) -> Network:
     """A network with the inputs and outputs of ``net`` and other layers, in memory, in the arrays' dtype."""
-    from fiberscope.network.loading import load
+    from fiberscope.network.loading import load_like
 
     spec, dtype = net.inputs[0], torch.from_numpy(layers[0][0]).dtype
     module = Stack(layers, activations, spec.sample_shape, tuple(net.outputs[0]), spec.batched)
-    example = torch.zeros((2, *spec.sample_shape) if spec.batched else spec.shape, dtype=dtype)
-    return load(module.eval(), (example,), name=net.name)
+    return load_like(net, module.eval(), dtype)
 
 
 def write_stack(net: Network, layers: Arrays, activations: Sequence[str], path: Path) -> None:

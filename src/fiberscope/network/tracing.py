@@ -56,15 +56,30 @@ def quiet_eager_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fastpath)
 
 
-def trace(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> ExportedProgram:
+def any_batch(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram | None:
+    """``module`` exported for any number of samples on axis 0 of every input, or None where it is bound to one."""
+    batch = torch.export.Dim("batch")
+    try:
+        return trace(module, args, shapes=tuple({0: batch} for _ in args))
+    except LoadError:
+        return None
+
+
+def trace(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None, *, shapes: Any = None
+) -> ExportedProgram:
     """Export ``module`` at these example inputs and decompose it to core ATen operators.
+
+    ``shapes``: the dynamic axes of the inputs, as ``torch.export.export`` takes them.
 
     Errors: :class:`LoadError` when the module does not export, draws random numbers, or changes its buffers.
     """
     refuse_training_layers(module)
     with quiet_eager_attention():
         try:
-            program = torch.export.export(module, args, dict(kwargs or {})).run_decompositions(decompositions())
+            program = torch.export.export(module, args, dict(kwargs or {}), dynamic_shapes=shapes).run_decompositions(
+                decompositions()
+            )
         except FiberscopeError:
             raise
         except RecursionError as error:

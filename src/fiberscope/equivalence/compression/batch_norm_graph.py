@@ -86,15 +86,14 @@ def norms_of(net: Network) -> list[Norm]:
 
 def folded_graph(net: Network, accepts: Callable[[Network], bool]) -> tuple[Network, dict[str, np.ndarray]]:
     """The network without batch norms, and per weight gamma / sqrt(var + eps)."""
-    from fiberscope.equivalence.compression.resize import examples
-    from fiberscope.network import load
+    from fiberscope.network.loading import load_like
 
     build = module_without if net.format == "module" else graph_without
     try:
         norms = norms_of(net)
         if not norms:
             return net, {}
-        made = load(build(net, norms), examples(net), name=net.name)
+        made = load_like(net, build(net, norms))
     except FAILURES:
         return net, {}
     if norms_of(made) or not accepts(made) or any(norm.weight not in made.weights for norm in norms):

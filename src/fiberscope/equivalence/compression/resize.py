@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from fiberscope.equivalence.rigorous import checker_model
 from fiberscope.errors import FiberscopeError
-from fiberscope.network.loading import load
+from fiberscope.network.loading import load, load_like
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
@@ -31,7 +31,7 @@ def resized(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> Ne
         if net.format == "pt2" or isinstance(net.module(), fx.GraphModule):  # a .pt2 file that was cut before
             return _retraced(net, weights, {}) or _retraced(net, weights, sizes)
         if net.format == "module":
-            return load(_module(net, weights), examples(net), name=net.name)
+            return load_like(net, _module(net, weights))
     except (FiberscopeError, RuntimeError, ValueError, TypeError):
         return None
     return None
@@ -42,14 +42,9 @@ def _retraced(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> 
     from fiberscope.equivalence.compression.resize_graph import graph_module
 
     try:
-        return load(graph_module(net, weights, sizes), examples(net), name=net.name)
+        return load_like(net, graph_module(net, weights, sizes))
     except (FiberscopeError, RuntimeError, ValueError, TypeError):
         return None
-
-
-def examples(net: Network) -> tuple[torch.Tensor, ...]:
-    """Zeros of the traced shapes, since the checker compares shapes."""
-    return tuple(torch.zeros(s.shape, dtype=s.dtype) for s in net.inputs)
 
 
 def reloaded(data: bytes, net: Network) -> Network | None:
