@@ -109,7 +109,8 @@ class ModuleOrigin:
         self.template = template
         self.exported = exported
         self.free_batch = False  # whether a file takes any number of samples, not the traced one alone
-        self.one_tensor = exported.call_spec.out_spec.is_leaf()  # whether a tensor is returned, not a tuple of them
+        spec = exported.call_spec.out_spec
+        self.one_tensor = spec is not None and spec.is_leaf()  # whether a tensor is returned, not a tuple of them
 
     def state_dict(self, network: Network) -> dict[str, Tensor]:
         return merged(self.template.state_dict(), network)

@@ -88,7 +88,7 @@ def arguments(
     for i, value in enumerate(args[1:], 1):
         if isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value):
             old: list[Any] = list(value)
-            new = [sizes.get(v, v) for v in old]
+            new: list[Any] = [sizes.get(v, v) for v in old]
             batch = net.inputs[0].shape[0]
             if kind != "split_with_sizes" and samples is not None and new and old[0] == batch:
                 new[0] = samples
