@@ -120,13 +120,13 @@ def walked(kind: str, seed: int = 0) -> tuple[Walk, tuple[np.ndarray, np.ndarray
     return walk, (parsed.lo, parsed.hi)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["relu", "hardswish"])
 def test_every_value_is_within_its_error(kind: str):
     within(kind, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "seed"), list(itertools.product((*KINDS, *MORE), range(1, 4))))
+@pytest.mark.parametrize(("kind", "seed"), list(itertools.product((*KINDS, *MORE), range(3))))
 def test_more_values_are_within_their_errors(kind: str, seed: int):
     within(kind, seed)
 
@@ -163,6 +163,7 @@ def within(kind: str, seed: int) -> None:
     assert 0 < seen <= bound < 1e-2
 
 
+@pytest.mark.slow
 def test_where_no_bound_is_known_nothing_is_claimed():
     """A softplus with a threshold is a choice between two values, for which there is no rule."""
     net = fs.load(random(Depthwise(nn.Softplus())), (torch.zeros(2, 2, 4, 4),))
@@ -276,8 +277,6 @@ def test_constants_that_no_bias_can_hold_go_on_a_box(tmp_path: Path):
     small = fs.load(tmp_path / "b.pt2")
     assert 0 < np.abs(small.run_flat(x) - net.run_flat(x)).max() <= result.error_bound
     assert fs.verify(tmp_path / "p.fsc", net, small).valid
-    module.c2 = filled(nn.Conv2d(8, 6, 2, bias=False), 1)  # nothing to go into
-    assert compress(fs.load(module, (example,)), box=(-1, 1)).methods == {}
     module.c2 = filled(nn.Conv2d(8, 6, 2, padding=1), 1)
     assert compress(fs.load(module, (example,)), box=(-1, 1)).methods == {}
 
@@ -294,6 +293,15 @@ def test_text_direction_classifier_of_rapidocr_on_a_box(subject: Callable[[str],
     x = np.random.default_rng(0).uniform(-1, 1, (3, 3, 48, 96)).astype(np.float32)
     before, after = (oracle(str(p), {"x": x})[0] for p in (path, tmp_path / "b.onnx"))
     assert np.abs(after - before).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_constants_without_a_bias_to_go_into_stay():
+    module, example = filled(Unpadded(nn.Tanh()), 0), torch.zeros(2, 2, 5, 5)
+    module.c2 = filled(nn.Conv2d(8, 6, 2, bias=False), 1)
+    with torch.no_grad():
+        module.c1.weight[2], module.c1.bias[2] = 0.0, 0.75
+    assert "constant" not in compress(fs.load(module, (example,)), box=(-1, 1)).methods
 
 
 def test_files_with_batch_norms_come_with_a_bound(tmp_path: Path):
