@@ -67,7 +67,7 @@ def test_files_are_cut_and_proved(kind: str, ending: str, tmp_path: Path):
     net = fs.load(a)
     result = compress(net, box=BOX, out=b, certificate=p)
     assert removed(result) == WANTED
-    assert result.proved
+    assert result.no_certificate is None  # another layer may hold units that stay open
     assert fiberscope_verify.verify(p, str(a), str(b)).valid
     agree(net, fs.load(b))
     if ending == "onnx":
