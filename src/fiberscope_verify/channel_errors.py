@@ -19,8 +19,9 @@ from .channel_lipschitz import enlarged
 from .channel_match import ordered
 from .channel_products import gate, softmax
 from .channel_ranges import Interval, ranges
-from .channel_slack import Slip, Use
+from .channel_slack import Carried, Slip, Use
 from .channel_steps import Walk
+from .channels import Relation
 from .core import MOVES, Node, apply_move
 from .evaluate import correlate, windows
 from .model import Model
@@ -89,9 +90,12 @@ class ErrorPass:
         if out is None:
             return None
         relation = walk.relations[v]
-        if relation is not None and np.any(relation.unit == -2):  # nothing is said of these
+        if relation is not None and use.carried and args[0] is not None:
+            out = of_sums(out, args[0], relation, use.carried)
+        if relation is not None and np.any(relation.unit == -2):  # nothing is said of these, if they are no sums
+            silent = (relation.unit == -2) & ~np.isin(np.arange(len(relation.unit)), list(relation.sums))
             wide = [-1 if i == relation.axis else 1 for i in range(len(shape))]
-            out = np.where((relation.unit == -2).reshape(wide), 0.0, out)
+            out = np.where(silent.reshape(wide), 0.0, out)
         return np.where(np.isnan(out), INF, out) if np.any(out) else None
 
     def summed(self, v: int, sums: np.ndarray) -> np.ndarray:
@@ -195,6 +199,18 @@ class ErrorPass:
             total = raised(error.sum(axes, keepdims=True), count)
             return total if kind == "sum" else raised(total / count)
         return np.full(shape, INF)
+
+
+def of_sums(out: np.ndarray, entering: np.ndarray, relation: Relation, units: dict[int, Carried]) -> np.ndarray:
+    """Errors after a map, those of sums from the errors before it (the larger, for what is read in two ways)."""
+    before, after = (np.moveaxis(e, relation.axis, 0) for e in (entering, out.copy()))
+    for i, unit in units.items():
+        total = times(np.array(unit.factor), before[i])
+        for j, count in unit.terms:
+            total = total + times(np.array(count), before[j])
+        total = raised(total, 2 * len(unit.terms) + 1)
+        after[i] = np.maximum(after[i], total) if relation.unit[i] >= 0 else total
+    return np.moveaxis(after, 0, relation.axis)
 
 
 def largest(interval: Interval) -> np.ndarray:

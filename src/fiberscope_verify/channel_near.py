@@ -6,7 +6,9 @@ import numpy as np
 from flint import fmpq
 
 from .ball import Ball, U, function
+from .channel_combinations import Pieces, with_stored
 from .channel_constants import Constants, rows
+from .channel_near_sums import near_mapped
 from .channel_ranges import constant
 from .channel_slack import Slip, Use, above
 from .channels import CONSTANT, ONE, OPEN, ZERO, Operand, Relation, along, map_rule, same
@@ -64,8 +66,10 @@ def image(name: str, parameters: tuple[str, ...], c: fmpq) -> tuple[fmpq, float]
     return (rational(mid), rad) if np.isfinite(mid) and np.isfinite(rad) else None
 
 
-def near_map(node: Node, entering: Relation | None, value: int, use: Use) -> Relation | None:
-    """An elementwise function; the image of a constant may be a number nearby (``value``: the argument in b)."""
+def near_map(node: Node, entering: Relation | None, value: int, use: Use, linear: Pieces) -> Relation | None:
+    """An elementwise function; the image of a constant may be a number nearby (``value``: the argument in b).
+
+    ``linear``: units of a that it treats linearly, so that sums of several units pass."""
     name, parameters = node.attrs[0], node.attrs[1:]
     relation = map_rule(entering, name, parameters)
     if relation is None or entering is None:
@@ -76,7 +80,8 @@ def near_map(node: Node, entering: Relation | None, value: int, use: Use) -> Rel
         if found is not None:
             unit[i], shift[i], plus[i] = CONSTANT, *found
     use.slip(None, Slip(value, relation.axis, unit, plus * 0, plus))
-    return Relation(relation.axis, unit, relation.scale, shift)
+    sums, use.carried = near_mapped(entering, name, parameters, linear)
+    return Relation(relation.axis, unit, relation.scale, shift, sums)
 
 
 def tidied(relation: Relation, value: int, use: Use) -> Relation:
@@ -99,7 +104,7 @@ def tidied(relation: Relation, value: int, use: Use) -> Relation:
         plus[i] = above(shift[i] - rational(near))
         shift[i] = rational(near)
     use.slip(None, Slip(value, relation.axis, relation.unit, by, plus))
-    return Relation(relation.axis, relation.unit, scale, shift)
+    return Relation(relation.axis, relation.unit, scale, shift, relation.sums)
 
 
 def near_pointwise(
@@ -125,7 +130,9 @@ def near_pointwise(
     unit = np.array([e[0] for e in entries], dtype=np.int64)
     by, plus = (np.array([e[k] for e in entries]) for k in (3, 4))
     use.slip(of, Slip(value, axis, unit, by, plus))
-    return Relation(axis, unit, scale, shift)
+    stored = not np.any(x[1]) and not np.any(y[1])
+    sums = with_stored(op, left.sums, tables[0].of, tables[2].of) if stored else {}
+    return Relation(axis, unit, scale, shift, sums)
 
 
 def cut_axis(x: np.ndarray, y: np.ndarray, rank: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from flint import fmpq
 
+from .channel_combinations import Sum
 from .channel_slack import Slip, Use, above
 from .channels import ONE, ZERO, Relation
 from .core import MOVES, Node
@@ -29,8 +30,13 @@ def settled(node: Node, relation: Relation | None, of: int, value: int, use: Use
         s, c = target(node, scale[i], shift[i])
         by[i], plus[i] = above(scale[i] - s), above(shift[i] - c)
         scale[i], shift[i] = s, c
+    sums = dict(relation.sums)
+    for i, s in sums.items() if node.op in ("pad", "window") else ():
+        c = target(node, ONE, s.shift)[1]
+        plus[i] = max(plus[i], above(s.shift - c))
+        sums[i] = Sum(s.terms, c)
     use.slip(of, Slip(value, relation.axis, relation.unit, by, plus))
-    return Relation(relation.axis, relation.unit, scale, shift)
+    return Relation(relation.axis, relation.unit, scale, shift, sums)
 
 
 def target(node: Node, s: fmpq, c: fmpq) -> tuple[fmpq, fmpq]:

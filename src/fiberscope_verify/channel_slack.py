@@ -27,14 +27,25 @@ class Slip:
     plus: np.ndarray
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A sum of several units after a map: ``factor`` times its own error before it, and ``terms`` (unit of a, how often
+    its error counts)."""
+
+    factor: float
+    terms: list[tuple[int, float]]
+
+
 @dataclass
 class Use:
     """One operation: slips of its arguments (by their number in a) and of its result; ``sums`` [O, D, K]: what the
-    weights of b lack, for b's inputs D, when b's value ``read`` enters them."""
+    weights of b lack, for b's inputs D, when b's value ``read`` enters them; ``carried``: units of the result that are
+    sums of several of b's."""
 
     before: dict[int, list[Slip]] = field(default_factory=dict)
     after: list[Slip] = field(default_factory=list)
     sums: np.ndarray | None = None
+    carried: dict[int, Carried] = field(default_factory=dict)
 
     def let(self, sums: np.ndarray) -> None:
         """Sums of products deviate by these weights [O, D, K] of b's inputs."""

@@ -220,28 +220,35 @@ class Walk:
                     entering[u] = None if near is None else clean(near, self.b.shape(w)[near.axis])
         if node.op == "map" and self.use is None:
             return self.mapped(pair.a, node, entering[args[0]])
-        return self.rule(node, other, args, others, entering)
+        return self.rule(pair.a, node, other, args, others, entering)
 
     def mapped(self, v: int, node: Node, relation: Relation | None) -> Relation | None:
         """An elementwise function; sums of several units pass where it is linear."""
         found = map_rule(relation, node.attrs[0], node.attrs[1:])
         if relation is None or found is None or not relation.sums:
             return found
-        axis, first = self.linear.get(v, (relation.axis, {}))
-        need(axis == relation.axis, "a step about another axis than the one that is cut")
+        first = self.pieces(v, relation)
         second = transferred(relation, node.attrs[0], first)
         return found.knowing(mapped(relation, node.attrs[0], node.attrs[1:], first, second))
 
+    def pieces(self, v: int, relation: Relation | None) -> Pieces:
+        """Units of a map of a that it treats linearly."""
+        if relation is None or not relation.sums:
+            return {}
+        axis, found = self.linear.get(v, (relation.axis, {}))
+        need(axis == relation.axis, "a step about another axis than the one that is cut")
+        return found
+
     def rule(
-        self, node: Node, other: Node, args: tuple, others: tuple, entering: dict[int, Relation | None]
+        self, v: int, node: Node, other: Node, args: tuple, others: tuple, entering: dict[int, Relation | None]
     ) -> Relation | None:
-        """One operation that both networks have."""
+        """One operation that both networks have, value v of a."""
         shapes, there = [self.a.shape(u) for u in args], [self.b.shape(w) for w in others]
         if node.op in MOVES:
             return move(node, other, entering[args[0]], shapes[0], there[0])
         if node.op == "map":
             assert self.use is not None
-            return near_map(node, entering[args[0]], others[0], self.use)
+            return near_map(node, entering[args[0]], others[0], self.use, self.pieces(v, entering[args[0]]))
         if node.op in ("add", "mul", "max", "min") and self.use is not None and args[1] not in entering:
             if entering[args[0]] is None and self.constant(args[1], others[1]):
                 return None

@@ -13,7 +13,7 @@ import numpy as np
 from flint import fmpq
 
 from .channel_combinations import Sum
-from .channel_slack import Use, deviations
+from .channel_slack import Use, above, deviations
 from .channels import CONSTANT, ONE, OPEN, ZERO, Relation, Shape, clean, filled, same
 from .core import Node
 from .exact import exact, mismatch
@@ -78,8 +78,8 @@ def contract(
     moving = nonzero(wa[:, linear]) if constant.any() else lost
     scale[constant | lost] = ONE
     unit[lost | (constant & moving)] = OPEN
-    rows = {} if claim is None or use is not None else {i: t for i, t in claim.rows.items() if not lost[i]}
-    combined(total, exact_columns, wb, rows)
+    rows = {} if claim is None else {i: t for i, t in claim.rows.items() if not lost[i]}
+    combined(total, exact_columns, wb, rows, use)
     kept = np.flatnonzero(unit >= 0)
     compare(total, exact_columns, wb, kept, unit, scale, use)
     shift = filled(out, ZERO)
@@ -149,9 +149,13 @@ def compare(
 
 
 def combined(
-    total: np.ndarray, computed: dict[int, np.ndarray], wb: np.ndarray, rows: dict[int, dict[int, fmpq]]
+    total: np.ndarray,
+    computed: dict[int, np.ndarray],
+    wb: np.ndarray,
+    rows: dict[int, dict[int, fmpq]],
+    use: Use | None = None,
 ) -> None:
-    """Every row that is claimed to be a sum of b's rows is that sum."""
+    """Every row that is claimed to be a sum of b's rows is that sum; with ``use`` up to deviations, kept there."""
     if not rows:
         return
     need(all(0 <= k < len(wb) for terms in rows.values() for k in terms), "a step names a unit that is not there")
@@ -164,6 +168,12 @@ def combined(
         for k, c in terms.items():
             times[i, of.index(k)] = c
     found = product(times, wb[of].reshape(len(of), -1)).reshape(wanted.shape)
+    if use is not None:
+        sums = np.zeros((len(total), *wb.shape[1:]))
+        gaps = [above(x - y) for x, y in zip(found.reshape(-1), wanted.reshape(-1), strict=True)]
+        sums[at] = np.array(gaps).reshape(wanted.shape)
+        use.let(sums)
+        return
     wrong = [at[i] for i in range(len(at)) if not bool(np.all(found[i] == wanted[i]))]
     need(not wrong, f"output {wrong[:1]} is not the sum of the outputs that a step says")
 

@@ -25,8 +25,8 @@ def combinations(rows: np.ndarray, *, simple: bool = False) -> dict[int, Terms]:
     """Rows as combinations of rows that are no keys themselves, as many as their rank allows; or only the ``simple``
     ones, with dyadic coefficients.
 
-    >>> combinations(np.array([[1.0, 2.0], [0.5, 3.0], [2.0, 7.0]]))[2]
-    {0: Fraction(1, 1), 1: Fraction(2, 1)}
+    >>> combinations(np.array([[1.0, 2.0], [0.5, 3.0], [2.0, 8.0]]))
+    {1: {0: Fraction(-1, 2), 2: Fraction(1, 2)}}
     """
     return solved(relations(rows), simple)
 
@@ -34,8 +34,8 @@ def combinations(rows: np.ndarray, *, simple: bool = False) -> dict[int, Terms]:
 def combination(rows: np.ndarray, unit: int) -> Terms | None:
     """One row as a combination of the others, or None.
 
-    >>> combination(np.array([[1.0, 2.0], [0.5, 3.0], [2.0, 7.0]]), 1)
-    {0: Fraction(-1, 1), 2: Fraction(1, 2)}
+    >>> combination(np.array([[1.0, 2.0], [0.5, 3.0], [2.0, 8.0]]), 1)
+    {0: Fraction(-1, 2), 2: Fraction(1, 2)}
     """
     found = [primitive(r) for r in relations(rows) if unit in r]
     if not found:

@@ -26,6 +26,7 @@ from fiberscope.equivalence.compression.graph_ranges import Settled, settle
 from fiberscope.equivalence.compression.graph_result import GraphCompression
 from fiberscope.equivalence.compression.ledger import Ledger
 from fiberscope.equivalence.compression.linear_units import linear_units
+from fiberscope.equivalence.compression.near_folding import near_tries
 from fiberscope.equivalence.compression.open_units import open_units
 from fiberscope.equivalence.compression.proof import Proof, proved, reading, steady_units
 from fiberscope.equivalence.compression.resize import resized
@@ -41,11 +42,16 @@ from fiberscope.symmetry.symmetries import Symmetries, symmetries
 
 if TYPE_CHECKING:
     from fiberscope.network import Network
+    from fiberscope.symmetry.space import Space
 
 Key = tuple[tuple[str, int], ...]
 SAMPLES = 24
 NUMBERS = 400_000
 SINGLE = 16
+LOOSE = 1e-2
+"""Sums are rounded on a box only where the bound stays below this part of the outputs' size."""
+LARGE, HUGE = 16, 1024
+"""Coefficients of folds: what is allowed where sums are rounded, and where they are exact."""
 WORDS = ("dead", "constant", "duplicate", "folded", "opposite")
 
 
@@ -73,6 +79,10 @@ def compress_graph(
         say(f"{norms} batch norms folded")
     cutting.run()
     bound, unproved = cutting.verdict()
+    if cutting.ledger.slack and not norms and (bound is None or bound > LOOSE * scale):
+        say("rounding would move the outputs by more than it is worth: only what is exact goes")
+        cutting.exactly()
+        bound, unproved = cutting.verdict()
     if norms and bound is None and net.format != "onnx":
         say(f"the batch norms stay: {unproved}")
         cutting, norms = Cutting(net, x, domain, budget, seed, say), 0
@@ -146,6 +156,15 @@ class Cutting:
             self.ledger.linear = linear_units(self.base, reading(self.base), box, *ranges)
         else:
             self.say(f"no proofs for this graph: {self.reason}")
+        self.rounding = self.followed and box is not None
+        self.first = self.net, self.sym, self.ledger.copy()
+
+    def exactly(self) -> None:
+        """From the beginning, without rounding."""
+        self.net, self.sym, self.ledger = self.first
+        self.counts = {key: dict.fromkeys(WORDS, 0) for key in self.widths}
+        self.refused, self.rounding = set(), False
+        self.run()
 
     def still_open(self) -> dict[Key, int]:
         """Units per space that nothing decides on the domain; without a reading of the graph all that are left."""
@@ -186,19 +205,25 @@ class Cutting:
     def fold(self, space: Workspace, stored: dict[str, np.ndarray]) -> bool:
         """The first space that loses units which others carry."""
         linear = self.ledger.linear_places()
-        for entry in hidden(self.sym) if linear else []:
-            rows = folding.rows_of(space, self.sym, entry, linear)
-            for word, folds in folding.tries(rows) if rows is not None else []:
-                about = entry.weights, f"{word} {folds}"
-                if about in self.refused:
-                    continue
-                if self.attempt(stored, entry.atom, [], [], folds):
-                    counts = self.counts.setdefault(entry.weights, dict.fromkeys(WORDS, 0))
-                    counts[word] += len(folds)
-                    self.say(f"{entry.id}: {len(folds)} {word} of {entry.size} units are carried by others")
-                    return True
-                self.refused.add(about)
+        for entry, (word, folds) in ((e, some) for e in hidden(self.sym) for some in self.foldable(space, e, linear)):
+            about = entry.weights, f"{word} {folds}"
+            if about in self.refused:
+                continue
+            if self.attempt(stored, entry.atom, [], [], folds):
+                counts = self.counts.setdefault(entry.weights, dict.fromkeys(WORDS, 0))
+                counts[word] += len(folds)
+                self.say(f"{entry.id}: {len(folds)} {word} of {entry.size} units are carried by others")
+                return True
+            self.refused.add(about)
         return False
+
+    def foldable(self, space: Workspace, entry: Space, linear: folding.Places) -> Iterator[tuple[str, list[Fold]]]:
+        """What to fold of a space: first what others carry exactly."""
+        rows = folding.rows_of(space, self.sym, entry, linear) if linear else None
+        if rows is not None:
+            yield from folding.tries(rows)
+            if self.rounding:
+                yield from near_tries(rows)
 
     def verdict(self) -> tuple[float | None, str | None]:
         """How far the outputs can move, 0 where nothing was rounded; or None, and why no bound is known."""
@@ -217,18 +242,35 @@ class Cutting:
         merges: list[Merge],
         folds: Sequence[Fold] = (),
     ) -> bool:
-        """Cuts some units, if the rest is proved to compute the same."""
-        smaller = cut(self.net, self.sym, stored, atom, dead, merges, folds)
+        """Cuts some units, if the rest is proved to compute the same: exactly, or else on a box within a bound."""
+        if self.ledger.slack:
+            ways = [True]
+        else:
+            ways = [False, True] if self.rounding else [False]
+        return any(self.made(stored, atom, dead, merges, folds, rounded=way) for way in ways)
+
+    def made(
+        self,
+        stored: dict[str, np.ndarray],
+        atom: int,
+        dead: list[int],
+        merges: list[Merge],
+        folds: Sequence[Fold],
+        *,
+        rounded: bool,
+    ) -> bool:
+        """The same in one way: stored numbers may be ``rounded``, or not. Large coefficients would blow up rounding."""
+        if any(abs(c) > (LARGE if rounded else HUGE) for fold in folds for c in fold.values.values()):
+            return False
+        smaller = cut(self.net, self.sym, stored, atom, dead, merges, folds, rounded=rounded)
         if smaller is None:
             return False
         ledger = self.ledger.copy()
         ledger.cut(self.sym, atom, [*dead, *(m.unit for m in merges), *(f.unit for f in folds)], merges, folds)
+        ledger.slack = rounded
         self.moved = False
         if self.followed:
             whole, reason = proved(self.base, smaller, ledger)
-            if reason is not None and self.domain.box is not None and not ledger.slack and not folds:
-                ledger.slack = True
-                whole, reason = proved(self.base, smaller, ledger)
             self.moved = whole is not smaller
             if reason is not None:
                 return False
@@ -289,10 +331,12 @@ def cut(
     dead: list[int],
     merges: list[Merge],
     folds: Sequence[Fold] = (),
+    *,
+    rounded: bool = False,
 ) -> Network | None:
     """The network without some units of a space, or None where it cannot be made."""
     units = [*dead, *(m.unit for m in merges), *(f.unit for f in folds)]
-    weights = without(sym, stored, atom, units, merges, folds)
+    weights = without(sym, stored, atom, units, merges, folds, rounded=rounded)
     if not units or weights is None:
         return None
     sizes = {}

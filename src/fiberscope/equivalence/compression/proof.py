@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fiberscope.network import Network
 
 ROUNDS = 12
-ROUNDING = 2.0**-8
+ROUNDING, OF_SUMS = 2.0**-8, 2.0**-36
 
 
 class Proof:
@@ -135,10 +135,14 @@ def proved(a: Network, b: Network, ledger: Ledger) -> tuple[Network, str | None]
 
 
 def lost(walk: Any) -> bool:
-    """Whether more than rounding is dropped of a shift: more than a small part of what is stored there."""
+    """Whether more than rounding is dropped of a shift: more than a small part of what is stored there, or for sums of
+    units of the largest number stored at all."""
     uses = [*walk.uses.values(), *(use for _, use in walk.ends)]
     slips = [slip for use in uses for before in use.before.values() for slip in before]
-    return any(np.any(slip.plus > ROUNDING * added(walk, slip)) for slip in slips)
+    most = max((float(np.abs(a).max(initial=0.0)) for a in walk.b.arrays.values() if a.dtype.kind == "f"), default=0.0)
+    return any(
+        np.any(slip.plus > np.where(slip.unit == -2, OF_SUMS * most, ROUNDING * added(walk, slip))) for slip in slips
+    )
 
 
 def added(walk: Any, slip: Any) -> np.ndarray:

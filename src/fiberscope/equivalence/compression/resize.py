@@ -31,7 +31,7 @@ def resized(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> Ne
         if net.format == "pt2" or isinstance(net.module(), fx.GraphModule):  # a .pt2 file that was cut before
             return _retraced(net, weights, {}) or _retraced(net, weights, sizes)
         if net.format == "module":
-            return load_like(net, _module(net, weights))
+            return alike(load_like(net, _module(net, weights)), net)
     except (FiberscopeError, RuntimeError, ValueError, TypeError):
         return None
     return None
@@ -42,9 +42,14 @@ def _retraced(net: Network, weights: Mapping[str, np.ndarray], sizes: Sizes) -> 
     from fiberscope.equivalence.compression.resize_graph import graph_module
 
     try:
-        return load_like(net, graph_module(net, weights, sizes))
+        return alike(load_like(net, graph_module(net, weights, sizes)), net)
     except (FiberscopeError, RuntimeError, ValueError, TypeError):
         return None
+
+
+def alike(made: Network, net: Network) -> Network | None:
+    """A network that takes samples in the way of another, or None."""
+    return made if made.batched == net.batched else None
 
 
 def reloaded(data: bytes, net: Network) -> Network | None:

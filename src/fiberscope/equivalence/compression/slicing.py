@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiberscope.numerics.exact import add, multiply, rational, simplify
+from fiberscope.numerics.exact import add, multiply, nearest_floats, rational, simplify
 from fiberscope.symmetry.action import mode_exponents
 from fiberscope.symmetry.axes import Axis, Leaf, Product, Sum, leaves
 
@@ -80,8 +80,10 @@ def without(
     units: list[int],
     merges: list[Merge],
     folds: Sequence[Fold] = (),
+    *,
+    rounded: bool = False,
 ) -> dict[str, Array] | None:
-    """The weights that carry a space, cut to the units that stay; None where a sum would be rounded.
+    """The weights that carry a space, cut to the units that stay; None where a sum must be rounded, unless ``rounded``.
 
     Weights keep their dtype. A merged unit's readers are added to the other's, times what its scale passes on; those of
     a folded one to the readers of all that carry it.
@@ -99,7 +101,7 @@ def without(
             shares = [(merge.unit, merge.into, _passed(charge, group, merge.scale)) for merge in merges]
             shares += [(fold.unit, k, c) for fold in folds for k, c in fold.values.items()]
             for unit, into, factor in shares:
-                added = _merged(out[name], axis, label, unit, into, factor)
+                added = _merged(out[name], axis, label, unit, into, factor, rounded=rounded)
                 if added is None:
                     return None
                 out[name] = added
@@ -117,7 +119,9 @@ def _passed(leaf: Leaf, group: Group, scale: Fraction) -> Fraction:
     return -factor if scale < 0 and sign and sign[0] else factor
 
 
-def _merged(values: Array, axis: int, label: Array, unit: int, into: int, factor: Fraction) -> Array | None:
+def _merged(
+    values: Array, axis: int, label: Array, unit: int, into: int, factor: Fraction, *, rounded: bool
+) -> Array | None:
     """``values`` with the columns of a unit, times a factor, added to another's; None if a sum is no stored number."""
     moved = np.moveaxis(values, axis, 0).copy()
     source, target = np.flatnonzero(label == unit), np.flatnonzero(label == into)
@@ -126,6 +130,11 @@ def _merged(values: Array, axis: int, label: Array, unit: int, into: int, factor
     share = simplify(np.array([rational(factor)], dtype=object))
     total = add(moved[target].astype(np.float64), multiply(moved[source].astype(np.float64), share))
     if total.dtype == object:
-        return None
-    moved[target] = total
+        if not rounded:
+            return None
+        total = nearest_floats(total)[0]
+    with np.errstate(over="ignore"):
+        moved[target] = total
+    if rounded and np.all(np.isfinite(moved[target])):
+        return np.moveaxis(moved, 0, axis)
     return np.moveaxis(moved, 0, axis) if np.array_equal(moved[target], total) else None
