@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
@@ -36,7 +37,8 @@ def near_dependent(rows: Rows, table: np.ndarray) -> list[Fold]:
     units = [i for i in sorted(rows.factor) if np.isfinite(size[i]) and size[i] > 0]
     if len(units) < 2:
         return []
-    triangle, order = qr((table[units] / size[units, None]).T, mode="r", pivoting=True)
+    pivoted: Any = qr((table[units] / size[units, None]).T, mode="r", pivoting=True)
+    triangle, order = pivoted
     steps = np.abs(np.diag(triangle))
     rank = int(np.sum(steps > RANK * steps[0]))
     basis, out = [units[k] for k in order[:rank]], []
