@@ -5,6 +5,9 @@ to E_j, s > 0, and ``rho(a_j) = f_k a_j``. Then rho is f_k times at the point a_
 from b_k, so that ``|rho(b_k) - f_k b_k| <= (L + |f_k|) E_j / s``, L the largest slope of rho, wherever b_k lies.
 Hence ``rho(a_i) = sum_k (f_i c_k / f_k) rho(b_k) + f_i d`` up to
 ``|f_i| E_i + sum_k |f_i c_k / f_k| (L + |f_k|) E_j / s``.
+
+Where rho is a ReLU of slope t and a_i also is ``-c b_u`` up to E_i, c > 0, ``rho(a_i) = rho(-a_i) + (1 + t) a_i`` is
+``c rho(b_u)`` up to L E_i, and (1 + t) times the sum, with the errors above for ``f_i = 1 + t``.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from flint import fmpq
 
 from .channel_combinations import RECTIFIERS, Pieces, Sum, Sums
 from .channel_slack import Carried, above
-from .channels import ONE, Relation
+from .channels import ONE, ZERO, Relation
 from .laws import number
 
 
@@ -37,14 +40,25 @@ def near_mapped(
     sums: Sums = {}
     carried: dict[int, Carried] = {}
     for i, s in relation.sums.items():
-        if i not in linear or not all(k in known for k in s.terms):
+        turned = relation.unit[i] >= 0 and relation.scale[i] < 0 and relation.shift[i] == 0
+        if not all(k in known for k in s.terms):
             continue
-        terms = {k: linear[i] * c / linear[known[k]] for k, c in s.terms.items()}
-        sums[i] = Sum(terms, linear[i] * s.shift)
+        if i in linear:
+            factor, own = linear[i], abs(linear[i])
+        elif turned and function in RECTIFIERS:
+            factor = ONE + (fmpq(*number(parameters[0]).as_integer_ratio()) if parameters else ZERO)
+            own = abs(factor) + slope
+        else:
+            continue
+        terms = {k: factor * c / linear[known[k]] for k, c in s.terms.items()}
         counts = [
             (known[k], above(c * (slope + abs(linear[known[k]])) / relation.scale[known[k]])) for k, c in terms.items()
         ]
-        carried[i] = Carried(above(linear[i]), counts)
+        if i not in linear:
+            u = int(relation.unit[i])
+            terms[u] = terms.get(u, ZERO) - relation.scale[i]
+        sums[i] = Sum({k: c for k, c in terms.items() if c != 0}, factor * s.shift)
+        carried[i] = Carried(above(own), counts)
     return sums, carried
 
 

@@ -89,6 +89,10 @@ def planted(kind: str, rho: nn.Module, seed: int) -> tuple[Any, Tensor]:
         if kind == "block":
             w[3:8, 2:] = 0  # five rows of rank two
             b[3:8] = 3.0
+            w[2], b[2] = 0.3 * w[3] - 0.6 * w[4] + 0.1, 0.0  # bends, on a boundary that others nearly carry
+            w[2, 2:] = 0.0
+            b[2] = -w[2].sum() / 2
+            w[8], b[8] = -2 * w[2], -2 * b[2]
     return module.eval(), torch.zeros(2, *module.shape)
 
 
@@ -149,6 +153,7 @@ def test_what_is_carried_stays_within_the_bound(kind: str, leaky: bool, seed: in
     x = np.random.default_rng(1).uniform(0, 1, (2000, net.n_in))
     seen = np.abs(net.run_flat(x) - result.network.run_flat(x)).max()
     assert 0 < seen <= result.error_bound < 1e-3 * result.scale
+    assert result.methods.get("opposite", 0) == (kind == "block")
     if "folded" in result.methods:
         assert sums_within(*walked(proof, net, result.network)) > 0
 

@@ -83,22 +83,30 @@ def dependent(rows: Rows, table: np.ndarray) -> list[Fold]:
 
 
 def opposite(rows: Rows, table: np.ndarray) -> Iterator[Fold]:
-    """Units that bend on the boundary of another, from the other side."""
+    """Units that bend on the boundary of another, from the other side, where linear ones carry that boundary."""
+    units = sorted(rows.factor)
+    for turned, other, c in facing(rows):
+        terms = combination(table[[*units, turned]], len(units))
+        if terms is not None:
+            yield turned_fold(rows, turned, other, c, {units[k]: a for k, a in terms.items()})
+
+
+def facing(rows: Rows) -> Iterator[tuple[int, int, Fraction]]:
+    """Pairs of units that bend on one boundary from two sides, each of them once as the first: it is c < 0 times the
+    second."""
     if rows.slope is None:
         return
-    units = sorted(rows.factor)
-    free = [i for i in range(len(table)) if i not in rows.factor and np.any(rows.kernel[i])]
+    free = [i for i in range(len(rows.kernel)) if i not in rows.factor and np.any(rows.kernel[i])]
     head, ratio = multiples(np.column_stack([rows.kernel, rows.bias])[free])
     for n, (lead, factor) in enumerate(zip(head.tolist(), ratio, strict=True)):
-        if factor >= 0:
-            continue
-        if combination(table[[*units, free[n]]], len(units)) is None:
-            continue
-        for turned, other, c in ((free[n], free[lead], factor), (free[lead], free[n], 1 / factor)):
-            terms = combination(table[[*units, turned]], len(units))
-            if terms is None:
-                continue
-            line = {units[k]: a for k, a in terms.items()}
-            values = {k: (1 + rows.slope) * a / rows.factor[k] for k, a in line.items()}
-            values[other] = values.get(other, Fraction(0)) - c
-            yield Fold(turned, values, line, {other: c})
+        if factor < 0:
+            yield free[n], free[lead], factor
+            yield free[lead], free[n], 1 / factor
+
+
+def turned_fold(rows: Rows, turned: int, other: int, c: Fraction, line: dict[int, Fraction]) -> Fold:
+    """The fold of such a unit, its row being a combination ``line`` of those of linear units."""
+    assert rows.slope is not None
+    values = {k: (1 + rows.slope) * a / rows.factor[k] for k, a in line.items()}
+    values[other] = values.get(other, Fraction(0)) - c
+    return Fold(turned, values, line, {other: c})
