@@ -20,7 +20,7 @@ from .report import Reject, need
 Near = tuple[np.ndarray, np.ndarray]
 Entry = tuple[int, fmpq, fmpq, float, float]
 """Unit, scale, shift, and by how much this deviates: see `Slip`."""
-CANCELLED = fmpq(1, 256)
+CANCELLED = fmpq(1, 1 << 18)
 """A sum of two numbers that is no more than this part of them is dropped: what rounding leaves."""
 UNKNOWN: Entry = (OPEN, ONE, ZERO, 0.0, 0.0)
 

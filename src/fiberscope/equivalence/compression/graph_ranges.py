@@ -119,8 +119,9 @@ class Settling:
         m = self.maps[i]
         done = np.zeros(self.plan.graph.shape(m.value)[m.along], dtype=bool)
         done[list(steady(self.known[m.value], m.along))] = True
+        low, high = self.ends(i)
+        done |= ((low == high) & (low == low[:, :1])).all(axis=1)  # constant before it, and so after it
         if self.sides.bends(i):
-            low, high = self.ends(i)
             done |= (low >= 0).all(axis=1) | (high <= 0).all(axis=1)
         return done
 
