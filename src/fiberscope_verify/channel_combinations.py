@@ -142,10 +142,15 @@ def mapped(relation: Any, function: str, parameters: tuple[str, ...], first: Pie
 
 def transferred(relation: Any, function: str, first: Pieces) -> Pieces:
     """Pieces of b's units that are, up to a factor that the function lets through, units of a with known pieces."""
+    return {u: first[i] for u, i in showing(relation, function, first).items()}
+
+
+def showing(relation: Any, function: str, first: Pieces) -> dict[int, int]:
+    """Units of b with the units of a that show their pieces."""
     through = function in (*RECTIFIERS, "abs")
     return {
-        int(relation.unit[i]): f
-        for i, f in first.items()
+        int(relation.unit[i]): i
+        for i in first
         if relation.unit[i] >= 0
         and relation.shift[i] == 0
         and (relation.scale[i] == 1 or (through and relation.scale[i] > 0))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from flint import fmpq
 
-from .channel_combinations import RECTIFIERS, Pieces, Sum, Sums
+from .channel_combinations import Pieces, Sums, mapped, showing
 from .channel_slack import Carried, above
 from .channels import ONE, ZERO, Relation
 from .laws import number
@@ -24,42 +24,25 @@ def near_mapped(
     relation: Relation, function: str, parameters: tuple[str, ...], linear: Pieces
 ) -> tuple[Sums, dict[int, Carried]]:
     """The sums after an elementwise function, and how their errors come about; see the module."""
-    if function == "float":
-        return dict(relation.sums), {}
-    if function == "neg":
-        return {i: Sum(s.terms, -s.shift) for i, s in relation.sums.items()}, {}
-    slope = largest_slope(function, parameters)
-    if slope is None:
-        return {}, {}
-    through = function in (*RECTIFIERS, "abs")
-    known: dict[int, int] = {}
-    for j in linear:
-        s = relation.scale[j]
-        if relation.unit[j] >= 0 and relation.shift[j] == 0 and (s == 1 or (through and s > 0)):
-            known[int(relation.unit[j])] = j
-    sums: Sums = {}
+    slope, known = largest_slope(function, parameters), showing(relation, function, linear)
+    sums = mapped(relation, function, parameters, linear, {k: linear[j] for k, j in known.items()})
     carried: dict[int, Carried] = {}
-    for i, s in relation.sums.items():
-        turned = relation.unit[i] >= 0 and relation.scale[i] < 0 and relation.shift[i] == 0
-        if not all(k in known for k in s.terms):
-            continue
-        if i in linear:
-            factor, own = linear[i], abs(linear[i])
-        elif turned and function in RECTIFIERS:
-            factor = ONE + (fmpq(*number(parameters[0]).as_integer_ratio()) if parameters else ZERO)
-            own = abs(factor) + slope
-        else:
-            continue
-        terms = {k: factor * c / linear[known[k]] for k, c in s.terms.items()}
-        counts = [
-            (known[k], above(c * (slope + abs(linear[known[k]])) / relation.scale[known[k]])) for k, c in terms.items()
-        ]
-        if i not in linear:
-            u = int(relation.unit[i])
-            terms[u] = terms.get(u, ZERO) - relation.scale[i]
-        sums[i] = Sum({k: c for k, c in terms.items() if c != 0}, factor * s.shift)
+    if slope is None:
+        return (sums if function in ("neg", "float") else {}), {}
+    for i in sums:
+        factor = linear[i] if i in linear else ONE + slope_below(function, parameters)
+        own = abs(factor) + (ZERO if i in linear else slope)
+        counts = []
+        for k, c in relation.sums[i].terms.items():
+            f, j = linear[known[k]], known[k]
+            counts.append((j, above(factor * c / f * (slope + abs(f)) / relation.scale[j])))
         carried[i] = Carried(above(own), counts)
     return sums, carried
+
+
+def slope_below(function: str, parameters: tuple[str, ...]) -> fmpq:
+    """The slope of a (leaky) ReLU below 0."""
+    return fmpq(*number(parameters[0]).as_integer_ratio()) if function == "leaky_relu" else ZERO
 
 
 def largest_slope(function: str, parameters: tuple[str, ...]) -> fmpq | None:
@@ -67,5 +50,5 @@ def largest_slope(function: str, parameters: tuple[str, ...]) -> fmpq | None:
     if function in ("relu", "abs", "clip"):
         return ONE
     if function == "leaky_relu":
-        return max(ONE, abs(fmpq(*number(parameters[0]).as_integer_ratio())))
+        return max(ONE, abs(slope_below(function, parameters)))
     return None
